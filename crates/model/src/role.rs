@@ -20,8 +20,14 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Customer, Self::Client, Self::Driver, Self::Operator, Self::Admin, Self::System];
+    pub const ALL: [Self; 6] = [
+        Self::Customer,
+        Self::Client,
+        Self::Driver,
+        Self::Operator,
+        Self::Admin,
+        Self::System,
+    ];
 
     /// The name used in tokens, lifecycle files and messages.
     #[must_use]

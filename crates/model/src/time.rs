@@ -55,14 +55,17 @@ impl Timestamp {
     pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
         static PARSER: DateTimeParser = DateTimeParser::new();
         let parsed = PARSER.parse_timestamp(text).map_err(|_| ParseTimestampError)?;
-        i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| ParseTimestampError)
+        i64::try_from(parsed.as_nanosecond())
+            .map(Self)
+            .map_err(|_| ParseTimestampError)
     }
 }
 
 /// RFC 3339 UTC with `Z`, to the microsecond: the form every answer uses.
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = jiff::Timestamp::from_microsecond(self.0.div_euclid(NANOS_PER_MICRO)).map_err(|_| fmt::Error)?;
+        let micros =
+            jiff::Timestamp::from_microsecond(self.0.div_euclid(NANOS_PER_MICRO)).map_err(|_| fmt::Error)?;
         write!(out, "{micros:.6}")
     }
 }
