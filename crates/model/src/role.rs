@@ -79,6 +79,12 @@ impl RoleSet {
         Self(roles.iter().fold(0, |set, role| set | (1 << role.number())))
     }
 
+    /// The set with one member more.
+    #[must_use]
+    pub const fn with(self, role: Role) -> Self {
+        Self(self.0 | (1 << role.number()))
+    }
+
     /// Whether `role` is a member.
     #[must_use]
     pub const fn contains(self, role: Role) -> bool {

@@ -1,30 +1,37 @@
 //! Lifecycles as data: the states of an order, the arrows between them and who may follow them.
 //!
-//! A lifecycle is written as a TOML file ([`parse`]), checked as a whole ([`validate`]) and known for ever by the
-//! hash of its canonical text ([`canonical`]): an order is pinned to the definition it was born under, so
-//! no later edit of a file can change an order under way.
+//! A lifecycle is written as a TOML file (`parse`), checked as a whole (`validate`) and known for ever by the hash
+//! of its canonical text (`canonical`): an order is pinned to the definition it was born under, so no later
+//! edit of a file can change an order under way.
 //!
 //! A value of [`Lifecycle`] has passed validation; there is no other way to get one.
 
 mod canonical;
+mod delay;
 mod parse;
-mod shipped;
+mod report;
+mod terms;
 mod validate;
 
 use crate::role::{Role, RoleSet};
 use crate::time::Span;
 
 pub use canonical::ContentHash;
-pub use parse::{DefinitionError, DefinitionErrors};
-pub use shipped::{SHIPPED, Shipped};
+pub use report::{DefinitionError, DefinitionErrors};
+pub use terms::{EarlyPolicy, Effect, LatePolicy, Phase};
 
 /// Most states a lifecycle may have: a [`StateSet`] is one machine word.
 pub const MAX_STATES: usize = 64;
 /// Longest name of a lifecycle or a state, in bytes.
 pub const MAX_NAME_BYTES: usize = 40;
+/// Longest description, in characters: the bound every description has on the wire.
+pub const MAX_DESCRIPTION_CHARS: usize = 500;
+/// Most that automatic delays may vary: beyond it some would come to nothing.
+pub const MAX_JITTER_PERCENT: u8 = 90;
 /// Longest automatic delay and longest wait of a parked report: a year.
 pub const MAX_DELAY: Span = Span::from_seconds(366 * 24 * 3600);
-/// How long a parked report waits when the definition does not say: a day.
+/// How long a parked report waits when the definition does not say: a day. Never to change: stored
+/// definitions leave it out.
 pub const DEFAULT_PARK_FOR: Span = Span::from_seconds(24 * 3600);
 
 /// A state's number inside its lifecycle: its place in the definition, from 0.
@@ -49,53 +56,6 @@ impl StateId {
     }
 }
 
-/// What a status means to someone who does not know the lifecycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Phase {
-    /// Known, nothing begun.
-    Pending,
-    /// Being worked on.
-    Active,
-    /// On its way.
-    Moving,
-    /// Ended as wished: final.
-    Done,
-    /// Ended otherwise: final.
-    Stopped,
-}
-
-impl Phase {
-    /// Every phase, in the order an order passes them.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Active, Self::Moving, Self::Done, Self::Stopped];
-
-    /// The name used in files and messages.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Active => "active",
-            Self::Moving => "moving",
-            Self::Done => "done",
-            Self::Stopped => "stopped",
-        }
-    }
-
-    /// The phase of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.name() == name)
-    }
-
-    /// Whether an order in this phase has ended. An order counts as active while it has not.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        match self {
-            Self::Pending | Self::Active | Self::Moving => false,
-            Self::Done | Self::Stopped => true,
-        }
-    }
-}
-
 /// One state of a lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -103,54 +63,6 @@ pub struct State {
     pub name: Box<str>,
     /// Its meaning across lifecycles.
     pub phase: Phase,
-}
-
-/// What following an arrow does besides changing the status. See `docs/adr/0008-stock-and-money.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Effect {
-    /// Raise `reserved` of every product of the order.
-    ReserveStock,
-    /// Lower `reserved` again.
-    ReleaseStock,
-    /// Lower `reserved` and `on_hand`: the units leave the house.
-    ConsumeStock,
-    /// Raise `on_hand` again.
-    ReturnStock,
-    /// Take the order's payment.
-    Charge,
-    /// Give the payment back, once.
-    Refund,
-}
-
-impl Effect {
-    /// Every effect.
-    pub const ALL: [Self; 6] = [
-        Self::ReserveStock,
-        Self::ReleaseStock,
-        Self::ConsumeStock,
-        Self::ReturnStock,
-        Self::Charge,
-        Self::Refund,
-    ];
-
-    /// The name used in lifecycle files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ReserveStock => "reserve_stock",
-            Self::ReleaseStock => "release_stock",
-            Self::ConsumeStock => "consume_stock",
-            Self::ReturnStock => "return_stock",
-            Self::Charge => "charge",
-            Self::Refund => "refund",
-        }
-    }
-
-    /// The effect of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|effect| effect.name() == name)
-    }
 }
 
 /// An allowed change of status.
@@ -169,28 +81,6 @@ pub struct Arrow {
     /// What a correction that strikes this step must do. `None`: such a correction is refused where the step has
     /// effects or is the one into a final state; an empty list: nothing has to be made good.
     pub compensation: Option<Vec<Effect>>,
-}
-
-/// What becomes of a report whose step the order has already passed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LatePolicy {
-    /// Refused: 409, a dead letter.
-    #[default]
-    Reject,
-    /// Kept in the history, the status unchanged.
-    Record,
-}
-
-/// What becomes of a report that comes before a step it needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EarlyPolicy {
-    /// Refused: 409, a dead letter.
-    #[default]
-    Reject,
-    /// Kept in the history, the status unchanged.
-    Record,
-    /// Kept, and applied by itself as soon as its arrow is allowed, given up after [`Lifecycle::park_for`].
-    Park,
 }
 
 /// How a wished change of status stands to the status an order has.
@@ -213,21 +103,28 @@ pub enum Step<'a> {
 pub struct StateSet(u64);
 
 impl StateSet {
-    /// Adds a state.
+    /// Adds a state. One beyond [`MAX_STATES`] is of no lifecycle and is not added.
     pub fn insert(&mut self, state: StateId) {
-        self.0 |= 1 << state.number();
+        self.0 |= Self::bit(state);
     }
 
     /// Whether the state is a member.
     #[must_use]
     pub const fn contains(self, state: StateId) -> bool {
-        self.0 & (1 << state.number()) != 0
+        self.0 & Self::bit(state) != 0
     }
 
     /// All members of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    const fn bit(state: StateId) -> u64 {
+        match 1u64.checked_shl(state.number() as u32) {
+            Some(bit) => bit,
+            None => 0,
+        }
     }
 }
 
@@ -346,7 +243,10 @@ impl Lifecycle {
     /// The state of that name.
     #[must_use]
     pub fn state_named(&self, name: &str) -> Option<StateId> {
-        self.state_ids().zip(&self.states).find(|(_, state)| &*state.name == name).map(|(id, _)| id)
+        self.state_ids()
+            .zip(&self.states)
+            .find(|(_, state)| &*state.name == name)
+            .map(|(id, _)| id)
     }
 
     /// Whether an order in this state has ended.
@@ -355,7 +255,7 @@ impl Lifecycle {
         self.state(id).is_some_and(|state| state.phase.is_final())
     }
 
-    /// All arrows, in the definition's order.
+    /// All arrows, ordered by the places of the states they leave, then of those they lead to.
     #[must_use]
     pub fn arrows(&self) -> &[Arrow] {
         &self.arrows
@@ -364,7 +264,9 @@ impl Lifecycle {
     /// The arrow between two states.
     #[must_use]
     pub fn arrow(&self, from: StateId, to: StateId) -> Option<&Arrow> {
-        self.arrows.iter().find(|arrow| arrow.from == from && arrow.to == to)
+        self.arrows
+            .iter()
+            .find(|arrow| arrow.from == from && arrow.to == to)
     }
 
     /// The arrow that the server follows by itself from this state; there is at most one.
@@ -378,7 +280,10 @@ impl Lifecycle {
 
     /// The states that `role` may bring an order to from `from`, in the definition's order.
     pub fn allowed(&self, from: StateId, role: Role) -> impl Iterator<Item = StateId> {
-        self.arrows.iter().filter(move |arrow| arrow.from == from && arrow.by.contains(role)).map(|arrow| arrow.to)
+        self.arrows
+            .iter()
+            .filter(move |arrow| arrow.from == from && arrow.by.contains(role))
+            .map(|arrow| arrow.to)
     }
 
     /// How the wish to come from `from` to `to` is to be judged.
@@ -411,6 +316,8 @@ impl Lifecycle {
     }
 
     fn leads(&self, from: StateId, to: StateId) -> bool {
-        self.reachable.get(from.index()).is_some_and(|set| set.contains(to))
+        self.reachable
+            .get(from.index())
+            .is_some_and(|set| set.contains(to))
     }
 }

@@ -1,0 +1,4 @@
+//! Lifecycles: the five that ship, what is refused, and the text that identifies a definition.
+
+mod refused;
+mod terms;

@@ -1,0 +1,5 @@
+//! The model's tests, through its public API.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to fail")]
+
+mod lifecycle;
