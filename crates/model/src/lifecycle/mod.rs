@@ -10,6 +10,7 @@ mod canonical;
 mod delay;
 mod parse;
 mod report;
+mod shipped;
 mod terms;
 mod validate;
 
@@ -18,6 +19,7 @@ use crate::time::Span;
 
 pub use canonical::ContentHash;
 pub use report::{DefinitionError, DefinitionErrors};
+pub use shipped::{SHIPPED, Shipped, shipped};
 pub use terms::{EarlyPolicy, Effect, LatePolicy, Phase};
 
 /// Most states a lifecycle may have: a [`StateSet`] is one machine word.
