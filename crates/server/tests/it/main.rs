@@ -1,0 +1,8 @@
+//! The server's tests through its front doors.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the harness is test code too: a panic is its way to fail"
+)]
+
+mod olist;
