@@ -1,6 +1,8 @@
-//! The Olist data: reading it. The rows are made up.
+//! The Olist data: reading it, planning its replay. The rows are made up but for the one test on the real files.
 
 mod dataset;
+mod plan;
+mod real;
 
 use std::fs;
 use std::io::Write;
@@ -8,7 +10,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use server::replay::olist::{Dataset, DatasetError};
+use server::replay::olist::{Dataset, DatasetError, Plan};
 use tempfile::TempDir;
 
 const ORDERS: &str = "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,\
@@ -77,6 +79,12 @@ impl Folder {
 
     fn error(&self) -> DatasetError {
         Dataset::read(self.path()).unwrap_err()
+    }
+
+    fn plan(&self) -> Plan {
+        let (dataset, problems) = self.read();
+        assert_eq!(problems, [""; 0]);
+        Plan::of(&dataset)
     }
 }
 

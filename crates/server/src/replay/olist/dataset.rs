@@ -1,7 +1,7 @@
 //! The files of the Olist data as typed rows.
 //!
 //! Every row has been checked by itself: what is a time is one, a size is above zero, a key is there once. Whether rows
-//! fit each other (an item whose product is unknown) is for the reader of the whole to see.
+//! fit each other (an item whose product is unknown) is for [`super::plan`] to see, which knows what it costs.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
