@@ -1,1 +1,24 @@
-//! Store.
+//! Durability: one API for everything that is kept, and the databases behind it.
+//!
+//! A [`Store`] gives out [`Writer`]s, each on a thread of its own, and lends [`Reader`]s for bounded reads. A writer works
+//! in groups: [`Writer::begin`], [`Group::load`] the heads that the group's commands touch, decide in memory, and
+//! [`Group::commit`] all results in one transaction. What is written is never changed afterwards but for heads, which are always
+//! what the entries, folded, say they are; [`verify`] proves it.
+//!
+//! This crate decides nothing and knows no roles, no HTTP and no clock. Nothing of a database shows through its API: `history` says what,
+//! never how. `docs/adr/0002-storage.md` has the figures behind the layout.
+
+mod api;
+mod digest;
+mod error;
+pub mod folder;
+pub mod limits;
+pub mod sqlite;
+pub mod verify;
+
+pub use api::{
+    Birth, CommitId, CommitRecord, Committed, DeadLetter, Group, GroupWrites, HeadChange, Identity, Loaded,
+    LogEntry, NewDeadLetter, NewOrder, OrderRecord, PartyKind, Placement, Reader, StatusCount, Store,
+    StoredLifecycle, Totals, Writer,
+};
+pub use error::{Error, OpenError, Trouble};

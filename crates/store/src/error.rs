@@ -1,0 +1,128 @@
+//! What can go wrong, by what the caller has to do about it.
+
+use std::path::PathBuf;
+
+/// An operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The storage does not take or give data now. Nothing was stored; the same call may work later.
+    #[error("{trouble}: {detail}")]
+    Unavailable {
+        /// What kind of trouble.
+        trouble: Trouble,
+        /// The database's words.
+        detail: String,
+    },
+    /// A commit failed in a way that leaves open whether it is durable. [`Writer::is_committed`](crate::Writer::is_committed)
+    /// tells.
+    #[error("a commit's outcome is unknown: {trouble}: {detail}")]
+    OutcomeUnknown {
+        /// What kind of trouble.
+        trouble: Trouble,
+        /// The database's words.
+        detail: String,
+    },
+    /// The database refused one statement's data: a constraint, an encoding, a range. The rest of the group is not to blame.
+    #[error("the database refuses a value: {0}")]
+    Statement(String),
+    /// What is stored cannot be right.
+    #[error("damaged store: {0}")]
+    Damaged(String),
+    /// A read took longer than [`MAX_READ`](crate::limits::MAX_READ).
+    #[error("a read was ended after {} ms", crate::limits::MAX_READ.as_millis())]
+    ReadTooLong,
+}
+
+/// Why storage is unavailable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No room.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The file or its file system is read-only.
+    #[error("the store cannot be written")]
+    NotWritable,
+    /// Reading or writing failed.
+    #[error("input/output error")]
+    Io,
+    /// Somebody else holds it for longer than a moment.
+    #[error("the store is busy")]
+    Busy,
+    /// The database says no more than that it failed.
+    #[error("the database failed")]
+    Failed,
+}
+
+/// A data folder or store that cannot be opened. Each message names the cure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The path is not a folder.
+    #[error("{0} is not a folder: name a folder for the data, or remove the file")]
+    NotAFolder(PathBuf),
+    /// It cannot be made or written.
+    #[error("{path} cannot be written ({reason}): give this user the right to, or name another folder")]
+    NotWritable {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// There is none, and none is to be made.
+    #[error("{0} holds no Waybill store: check the path")]
+    NoStore(PathBuf),
+    /// Another process has it.
+    #[error("{path} is in use by another process{}: stop that one first, or name another folder", .by.as_ref().map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The other process's id, if it left it.
+        by: Option<String>,
+    },
+    /// A newer version wrote it.
+    #[error(
+        "{path} was written by a newer version (store format {found}, this version knows up to {known}): use that version"
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest this version knows.
+        known: i64,
+    },
+    /// The file is no store at all.
+    #[error("{0} is not a Waybill database: name another folder, or remove the file")]
+    NotAStore(PathBuf),
+    /// The file is shorter than it says, or its write-ahead log stands alone.
+    #[error("{path} is half-written ({reason}): restore it from a backup")]
+    HalfWritten {
+        /// The database file.
+        path: PathBuf,
+        /// What shows it.
+        reason: String,
+    },
+    /// Anything that also happens after opening.
+    #[error("{path}: {error}")]
+    Store {
+        /// The database file.
+        path: PathBuf,
+        /// What happened.
+        error: Error,
+    },
+    /// A lifecycle's stored definition differs from the one to be pinned under its name and version.
+    #[error(
+        "lifecycle {name} version {version} differs from the one this store knows: give the changed definition a new version"
+    )]
+    LifecycleChanged {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: u32,
+    },
+}
+
+impl Error {
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+}

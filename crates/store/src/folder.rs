@@ -1,0 +1,84 @@
+//! The data folder of an embedded store, and the lock that keeps a second process out of it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::OpenError;
+
+/// The database.
+pub const DATABASE_FILE: &str = "waybill.db";
+const LOCK_FILE: &str = "waybill.lock";
+/// Longest process id that is worth reading.
+const MAX_PID_BYTES: u64 = 20;
+
+/// A locked data folder. The lock goes with the value, and with the process, however that ends.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder if there is none, and locks it.
+    ///
+    /// # Errors
+    /// [`OpenError::NotAFolder`], [`OpenError::NotWritable`], [`OpenError::InUse`].
+    pub fn lock(path: &Path) -> Result<Self, OpenError> {
+        if path.exists() && !path.is_dir() {
+            return Err(OpenError::NotAFolder(path.to_owned()));
+        }
+        fs::create_dir_all(path).map_err(|error| not_writable(path, &error))?;
+        let lock_path = path.join(LOCK_FILE);
+        let mut lock = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|error| not_writable(&lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse {
+                    path: path.to_owned(),
+                    by: read_pid(&lock),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(not_writable(&lock_path, &error)),
+        }
+        // The id only helps a person to find the process: a full disk must not keep a store from being opened.
+        if lock.set_len(0).is_ok() {
+            drop(write!(lock, "{}", std::process::id()));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database's path.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join(DATABASE_FILE)
+    }
+}
+
+fn not_writable(path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError::NotWritable {
+        path: path.to_owned(),
+        reason: error.kind().to_string(),
+    }
+}
+
+fn read_pid(lock: &File) -> Option<String> {
+    let mut text = String::new();
+    lock.take(MAX_PID_BYTES).read_to_string(&mut text).ok()?;
+    text.parse::<u32>().ok().map(|pid| pid.to_string())
+}

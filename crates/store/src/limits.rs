@@ -1,0 +1,24 @@
+//! Every limit of the store, with the reason for its number.
+
+use std::time::Duration;
+
+/// Longest life of a read transaction: older ones would keep the write-ahead log from being reused.
+pub const MAX_READ: Duration = Duration::from_secs(1);
+/// Reading connections: enough to keep two cores busy, each holds a few pages.
+pub const READERS: usize = 4;
+/// A checkpoint is begun when the write-ahead log has grown by this: a page that many groups touch is copied once.
+pub const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// Above this the writer waits for a checkpoint: bounds disk, and the time a start needs after a crash.
+pub const MAX_WAL_BYTES: u64 = 128 << 20;
+/// A log with nothing new for this long is checkpointed whatever its size, so that the next start is quick.
+pub const CHECKPOINT_IDLE: Duration = Duration::from_millis(500);
+/// Orders whose heads the writer keeps in memory: ≈ 400 bytes each, so at most ≈ 50 MB when as many are under way.
+pub const CACHED_HEADS: usize = 128 * 1024;
+/// How long a connection waits for another process that holds a lock for a moment.
+pub const BUSY_WAIT: Duration = Duration::from_secs(2);
+/// Page cache of the writer, and of each reader: grows with use only.
+pub const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// See [`WRITER_CACHE_KIB`].
+pub const READER_CACHE_KIB: i64 = 8 * 1024;
+/// Rows that a paged read returns at most.
+pub const MAX_PAGE: u32 = 10_000;

@@ -1,0 +1,74 @@
+//! Heads the writer keeps in memory. It is the only writer, so what it keeps is what is stored.
+//!
+//! Two generations: a full young one becomes the old one, and what is used of the old one comes back to
+//! the young. That is near enough to least-recently-used and costs nothing per use but the look-up.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use model::ids::OrderKey;
+use model::public_id::PublicId;
+
+use crate::api::Loaded;
+use crate::limits::CACHED_HEADS;
+
+#[derive(Default)]
+pub(super) struct HeadCache {
+    keys: Generations<PublicId, OrderKey>,
+    heads: Generations<OrderKey, Loaded>,
+}
+
+impl HeadCache {
+    pub(super) fn key(&mut self, id: &PublicId) -> Option<OrderKey> {
+        self.keys.get(id).copied()
+    }
+
+    pub(super) fn head(&mut self, key: OrderKey) -> Option<Loaded> {
+        self.heads.get(&key).cloned()
+    }
+
+    pub(super) fn put_key(&mut self, id: PublicId, key: OrderKey) {
+        self.keys.put(id, key);
+    }
+
+    pub(super) fn put_head(&mut self, loaded: Loaded) {
+        self.heads.put(loaded.head.order, loaded);
+    }
+
+    /// Forgets everything: after a failure nothing in memory is believed.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K, V> Default for Generations<K, V> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone, V> Generations<K, V> {
+    fn get(&mut self, key: &K) -> Option<&V> {
+        if !self.young.contains_key(key) {
+            let (key, value) = self.old.remove_entry(key)?;
+            self.put(key, value);
+        }
+        self.young.get(key)
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        if self.young.len() >= CACHED_HEADS / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.old.remove(&key);
+        self.young.insert(key, value);
+    }
+}

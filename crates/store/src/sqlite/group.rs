@@ -1,0 +1,243 @@
+//! One group: its loads, and its one commit.
+
+use model::Entry;
+use model::command::OrderRef;
+use model::fingerprint::FingerprintHash;
+use model::ids::{DeadLetterId, OrderKey, Position, Version};
+use model::public_id::PublicId;
+use model::time::Timestamp;
+use rusqlite::Connection;
+
+use super::rows;
+use super::statements::{entry_columns, entry_from_row, head_columns, head_from_row};
+use super::writer::{Ends, SqliteWriter};
+use crate::api::{CommitId, Committed, DeadLetter, Group, GroupWrites, Loaded, LogEntry, Placement};
+use crate::digest::CommitDigest;
+use crate::error::Error;
+
+pub(super) struct SqliteGroup<'a> {
+    writer: &'a mut SqliteWriter,
+    ends: Ends,
+}
+
+impl<'a> SqliteGroup<'a> {
+    pub(super) fn new(writer: &'a mut SqliteWriter) -> Self {
+        // Until the commit has succeeded: whatever way the group ends, what is in memory is read again.
+        writer.stale = true;
+        let ends = writer.ends;
+        Self { writer, ends }
+    }
+
+    fn load_one(&mut self, order: &OrderRef) -> Result<Option<Loaded>, Error> {
+        let known = match order {
+            OrderRef::Public(id) => self.writer.cache.key(id),
+            OrderRef::Key(key) => Some(*key),
+        };
+        if let Some(cached) = known.and_then(|key| self.writer.cache.head(key)) {
+            return Ok(Some(cached));
+        }
+        let connection = &self.writer.connection;
+        let loaded = match order {
+            OrderRef::Public(id) => head_by_public_id(connection, id)?,
+            OrderRef::Key(key) => head_by_key(connection, *key)?,
+        };
+        if let Some(loaded) = &loaded {
+            if let OrderRef::Public(id) = order {
+                self.writer.cache.put_key(id.clone(), loaded.head.order);
+            }
+            self.writer.cache.put_head(loaded.clone());
+        }
+        Ok(loaded)
+    }
+
+    fn write(
+        &mut self,
+        commit: CommitId,
+        at: Timestamp,
+        writes: &GroupWrites,
+    ) -> Result<Vec<Placement>, Error> {
+        let connection = &self.writer.connection;
+        let entries = u32::try_from(writes.entries.len())
+            .map_err(|_| Error::Statement("too many entries".to_owned()))?;
+        rows::insert_orders(connection, &writes.orders)?;
+        let mut digest = CommitDigest::new(&self.ends.digest, commit, at, entries);
+        let first_position = self.ends.position.next();
+        let mut placements: Vec<Option<Placement>> = writes
+            .heads
+            .iter()
+            .map(|change| change.before.map(|(_, placement)| placement))
+            .collect();
+        {
+            let mut insert = rows::EntryInsert::new(connection)?;
+            for (slot, entry) in &writes.entries {
+                self.ends.position = self.ends.position.next();
+                let placement = placements
+                    .get_mut(*slot)
+                    .ok_or_else(|| Error::damaged("an entry names no head of its group"))?;
+                let previous = placement.map_or(Position::new(0), |placement| placement.last);
+                insert.run(self.ends.position, previous, entry)?;
+                digest.add(entry);
+                let first = placement.map_or(self.ends.position, |placement| placement.first);
+                *placement = Some(Placement {
+                    first,
+                    last: self.ends.position,
+                });
+            }
+        }
+        let placements: Option<Vec<Placement>> = placements.into_iter().collect();
+        let placements = placements.ok_or_else(|| Error::damaged("a head without entries"))?;
+        rows::write_heads(connection, &writes.heads, &placements)?;
+        rows::write_counts(connection, &writes.heads)?;
+        rows::insert_dead_letters(connection, &writes.dead_letters)?;
+        self.ends.digest = digest.finish();
+        self.ends.commit = commit;
+        rows::insert_commit(
+            connection,
+            commit,
+            &self.writer.node,
+            at,
+            first_position,
+            entries,
+            &self.ends.digest,
+        )?;
+        Ok(placements)
+    }
+}
+
+impl Drop for SqliteGroup<'_> {
+    fn drop(&mut self) {
+        if !self.writer.connection.is_autocommit() {
+            // Should this fail, the writer is stale and rolls back before its next group.
+            drop(self.writer.connection.execute_batch("ROLLBACK"));
+        }
+    }
+}
+
+impl Group for SqliteGroup<'_> {
+    fn load(&mut self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
+        orders.iter().map(|order| self.load_one(order)).collect()
+    }
+
+    fn history(&mut self, loaded: &Loaded) -> Result<Vec<Entry>, Error> {
+        let mut entries = walk(&self.writer.connection, loaded.placement.last, Version::FIRST)?;
+        entries.reverse();
+        Ok(entries.into_iter().map(|found| found.entry).collect())
+    }
+
+    fn entry(&mut self, loaded: &Loaded, version: Version) -> Result<Option<Entry>, Error> {
+        let last = walk(&self.writer.connection, loaded.placement.last, version)?.pop();
+        Ok(last
+            .map(|found| found.entry)
+            .filter(|entry| entry.version == version))
+    }
+
+    fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
+        rows::older_versions(&self.writer.connection, order, hash)
+    }
+
+    fn next_order_key(&mut self) -> OrderKey {
+        self.ends.order = self.ends.order.next();
+        self.ends.order
+    }
+
+    fn next_dead_letter_id(&mut self) -> DeadLetterId {
+        self.ends.dead_letter = self.ends.dead_letter.next();
+        self.ends.dead_letter
+    }
+
+    fn same_dead_letter(&mut self, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error> {
+        rows::same_dead_letter(&self.writer.connection, letter)
+    }
+
+    fn commit(
+        mut self: Box<Self>,
+        commit: CommitId,
+        at: Timestamp,
+        writes: GroupWrites,
+    ) -> Result<Committed, Error> {
+        let placements = self.write(commit, at, &writes)?;
+        self.writer
+            .connection
+            .execute_batch("COMMIT")
+            .map_err(|error| match Error::from(error) {
+                Error::Unavailable { trouble, detail } => Error::OutcomeUnknown { trouble, detail },
+                refused @ (Error::Statement(_)
+                | Error::Damaged(_)
+                | Error::ReadTooLong
+                | Error::OutcomeUnknown { .. }) => refused,
+            })?;
+        let committed = Committed {
+            commit,
+            last_position: self.ends.position,
+        };
+        for order in writes.orders {
+            self.writer.cache.put_key(order.public_id, order.order);
+        }
+        for (change, placement) in writes.heads.into_iter().zip(placements) {
+            self.writer.cache.put_head(Loaded {
+                head: change.head,
+                placement,
+            });
+        }
+        self.writer.ends = self.ends;
+        self.writer.stale = false;
+        self.writer.wrote();
+        Ok(committed)
+    }
+}
+
+/// Walks a history backwards from a position until a version is reached.
+pub(super) fn walk(connection: &Connection, from: Position, until: Version) -> Result<Vec<LogEntry>, Error> {
+    let mut find = connection.prepare_cached(concat!(
+        "SELECT ",
+        entry_columns!(),
+        " FROM entries WHERE position = ?1"
+    ))?;
+    let mut walked: Vec<LogEntry> = Vec::new();
+    let mut position = from;
+    while position.get() > 0 {
+        let mut rows = find.query([position.get()])?;
+        let row = rows
+            .next()?
+            .ok_or_else(|| Error::damaged(format!("the log has no position {position}")))?;
+        let (found, previous) = entry_from_row(row)?;
+        // A chain that does not go back would be walked for ever.
+        if previous >= position {
+            return Err(Error::damaged(format!(
+                "position {position} points forward to {previous}"
+            )));
+        }
+        let version = found.entry.version;
+        walked.push(found);
+        if version <= until {
+            break;
+        }
+        position = previous;
+    }
+    Ok(walked)
+}
+
+fn head_by_public_id(connection: &Connection, id: &PublicId) -> Result<Option<Loaded>, Error> {
+    let mut find = connection.prepare_cached(concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.public_id = ?1"
+    ))?;
+    let mut rows = find.query([id.as_str()])?;
+    rows.next()?.map(loaded).transpose()
+}
+
+fn head_by_key(connection: &Connection, key: OrderKey) -> Result<Option<Loaded>, Error> {
+    let mut find = connection.prepare_cached(concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM order_heads h WHERE h.order_key = ?1"
+    ))?;
+    let mut rows = find.query([key.get()])?;
+    rows.next()?.map(loaded).transpose()
+}
+
+fn loaded(row: &rusqlite::Row<'_>) -> Result<Loaded, Error> {
+    let (head, placement) = head_from_row(row)?;
+    Ok(Loaded { head, placement })
+}

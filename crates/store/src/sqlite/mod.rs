@@ -1,0 +1,163 @@
+//! The embedded store: one SQLite file in a locked folder, one writer, readers in parallel.
+//!
+//! The write-ahead log is synced with every commit (`synchronous=FULL`), so that what was answered survives a power cut. A
+//! thread of its own copies it back into the database; when it falls behind, the writer waits for it. A failed sync
+//! fails the group. The next attempt writes the same pages of the log again before it syncs, so nothing depends on what
+//! the system kept of a failed one.
+
+mod cache;
+mod checkpoint;
+mod connect;
+mod convert;
+mod group;
+mod lifecycles;
+mod readers;
+mod rows;
+mod statements;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use model::Lifecycle;
+use model::time::Timestamp;
+
+use crate::api::{Birth, Identity, Reader, Store, StoredLifecycle, Writer};
+use crate::error::{Error, OpenError, Trouble};
+use crate::folder::DataFolder;
+use crate::limits::{CHECKPOINT_BYTES, MAX_WAL_BYTES};
+
+use checkpoint::Checkpointer;
+use connect::Database;
+use readers::Readers;
+use writer::SqliteWriter;
+
+/// How to open an embedded store.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The name of this node in its commits.
+    pub node: String,
+    /// See [`CHECKPOINT_BYTES`].
+    pub checkpoint_bytes: u64,
+    /// See [`MAX_WAL_BYTES`].
+    pub max_wal_bytes: u64,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            node: "local".to_owned(),
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            max_wal_bytes: MAX_WAL_BYTES,
+        }
+    }
+}
+
+/// The embedded store.
+pub struct SqliteStore {
+    identity: Identity,
+    database: Database,
+    readers: Readers,
+    options: SqliteOptions,
+    checkpointer: Arc<Checkpointer>,
+    /// One writer at a time; it gives the place back when it is dropped.
+    writer_taken: Arc<AtomicBool>,
+    // Last, so that the lock outlives every connection.
+    _folder: Option<DataFolder>,
+}
+
+impl SqliteStore {
+    /// Opens the store of a locked folder, makes it if there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Every [`OpenError`] but those of the folder itself.
+    pub fn open(folder: DataFolder, birth: &Birth, options: SqliteOptions) -> Result<Self, OpenError> {
+        let database = Database::new(folder.database());
+        let identity = database.prepare(birth)?;
+        let checkpointer = Checkpointer::start(&database, &options)?;
+        Ok(Self {
+            identity,
+            readers: Readers::new(database.clone()),
+            database,
+            options,
+            checkpointer,
+            writer_taken: Arc::default(),
+            _folder: Some(folder),
+        })
+    }
+
+    /// Opens the store of a folder for reading only, without its lock: another process may be writing.
+    ///
+    /// # Errors
+    /// [`OpenError::NoStore`] and every other [`OpenError`] but those of writing.
+    pub fn open_to_read(folder: &std::path::Path) -> Result<Self, OpenError> {
+        let database = Database::new(folder.join(crate::folder::DATABASE_FILE));
+        let identity = database.look(folder)?;
+        let options = SqliteOptions::default();
+        Ok(Self {
+            identity,
+            readers: Readers::new(database.clone()),
+            checkpointer: Checkpointer::idle(&options),
+            database,
+            options,
+            writer_taken: Arc::new(AtomicBool::new(true)),
+            _folder: None,
+        })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // Readers first: a checkpoint that finds none can empty the log, and the next start finds nothing to recover.
+        self.readers.close();
+        self.checkpointer.stop();
+    }
+}
+
+impl Store for SqliteStore {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, Error> {
+        if self.writer_taken.swap(true, Ordering::AcqRel) {
+            return Err(Error::Unavailable {
+                trouble: Trouble::Busy,
+                detail: "the embedded store has one writer, and it is taken".to_owned(),
+            });
+        }
+        let taken = WriterPlace(self.writer_taken.clone());
+        let writer = SqliteWriter::new(
+            self.database.clone(),
+            self.options.node.clone(),
+            self.checkpointer.clone(),
+            taken,
+        )?;
+        Ok(Box::new(writer))
+    }
+
+    fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {
+        self.readers.read(job)
+    }
+
+    fn pin_lifecycles(
+        &self,
+        lifecycles: &[Lifecycle],
+        at: Timestamp,
+    ) -> Result<Vec<StoredLifecycle>, OpenError> {
+        lifecycles::pin(&self.database, lifecycles, at)
+    }
+
+    fn lifecycles(&self) -> Result<Vec<StoredLifecycle>, Error> {
+        lifecycles::all(&self.database.connect_reader()?)
+    }
+}
+
+/// The one writer's place, given back when it is dropped.
+struct WriterPlace(Arc<AtomicBool>);
+
+impl Drop for WriterPlace {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,142 @@
+//! The columns that several statements share, and the rows they come as.
+
+use model::fingerprint::RecentFingerprints;
+use model::head::{Head, Parked};
+use model::ids::{OrderKey, Position};
+use model::role::Role;
+use model::sealed::Sealed;
+use model::time::Timestamp;
+use model::{Entry, EntryKind};
+use rusqlite::Row;
+
+use super::convert::{lifecycle_id, number, owner, state, version};
+use crate::api::{LogEntry, Placement};
+use crate::error::Error;
+
+/// Columns of `order_heads` in the order in which [`head_from_row`] reads them, from column 0.
+macro_rules! head_columns {
+    () => {
+        "h.order_key, h.lifecycle_id, h.tenant_id, h.client_id, h.customer_id, h.status, h.version, h.first_position, \
+         h.last_position, h.recorded_at, h.due_at, h.recent, h.waiting"
+    };
+}
+
+/// Columns of `entries` in the order in which [`entry_from_row`] reads them.
+macro_rules! entry_columns {
+    () => {
+        "position, order_key, version, previous_position, kind, format, lifecycle_id, tenant_id, client_id, customer_id, \
+         status, occurred_at, recorded_at, body, private"
+    };
+}
+
+pub(super) use {entry_columns, head_columns};
+
+/// How many columns [`head_columns`] are.
+pub(super) const HEAD_COLUMNS: usize = 13;
+
+pub(super) fn head_from_row(row: &Row<'_>) -> Result<(Head, Placement), Error> {
+    let due_at: Option<i64> = row.get(10)?;
+    let recent = RecentFingerprints::from_bytes(row.get_ref(11)?.as_blob().map_err(rusqlite::Error::from)?)
+        .ok_or_else(|| Error::damaged("fingerprints of a head"))?;
+    let waiting: Option<Vec<u8>> = row.get(12)?;
+    let (step_due, parked) = match waiting {
+        Some(bytes) => {
+            waiting_from_bytes(&bytes).ok_or_else(|| Error::damaged("parked reports of a head"))?
+        }
+        None => (due_at.map(Timestamp::from_nanos), Vec::new()),
+    };
+    let head = Head {
+        order: OrderKey::new(row.get(0)?),
+        lifecycle: lifecycle_id(row.get(1)?)?,
+        owner: owner(row.get(2)?, row.get(3)?, row.get(4)?)?,
+        status: state(row.get(5)?)?,
+        version: version(row.get(6)?)?,
+        recorded_at: Timestamp::from_nanos(row.get(9)?),
+        step_due,
+        parked,
+        recent,
+    };
+    Ok((
+        head,
+        Placement {
+            first: Position::new(row.get(7)?),
+            last: Position::new(row.get(8)?),
+        },
+    ))
+}
+
+/// An entry and the position of the one before it in its order.
+pub(super) fn entry_from_row(row: &Row<'_>) -> Result<(LogEntry, Position), Error> {
+    let private: Option<Vec<u8>> = row.get(14)?;
+    let private = private
+        .map(|bytes| {
+            Sealed::from_bytes(bytes).ok_or_else(|| Error::damaged("a sealed part without its salt"))
+        })
+        .transpose()?;
+    let kind: u8 = number(row.get(4)?, "kind")?;
+    let entry = Entry {
+        order: OrderKey::new(row.get(1)?),
+        version: version(row.get(2)?)?,
+        kind: EntryKind::from_number(kind)
+            .ok_or_else(|| Error::damaged(format!("unknown kind of entry {kind}")))?,
+        format: number(row.get(5)?, "format")?,
+        lifecycle: lifecycle_id(row.get(6)?)?,
+        owner: owner(row.get(7)?, row.get(8)?, row.get(9)?)?,
+        status: state(row.get(10)?)?,
+        occurred_at: Timestamp::from_nanos(row.get(11)?),
+        recorded_at: Timestamp::from_nanos(row.get(12)?),
+        body: row.get(13)?,
+        private,
+    };
+    Ok((
+        LogEntry {
+            position: Position::new(row.get(0)?),
+            entry,
+        },
+        Position::new(row.get(3)?),
+    ))
+}
+
+/// In the place of a step's due time where no step is due.
+const NO_STEP: i64 = i64::MIN;
+
+/// `waiting` of a head with parked reports: the step's due time, then 22 bytes each, all big-endian.
+pub(super) fn waiting_to_bytes(head: &Head) -> Option<Vec<u8>> {
+    if head.parked.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(8 + 22 * head.parked.len());
+    bytes.extend(head.step_due.map_or(NO_STEP, Timestamp::as_nanos).to_be_bytes());
+    for parked in &head.parked {
+        bytes.extend(parked.version.get().to_be_bytes());
+        bytes.extend([parked.status.number(), parked.role.number()]);
+        bytes.extend(parked.occurred_at.as_nanos().to_be_bytes());
+        bytes.extend(parked.until.as_nanos().to_be_bytes());
+    }
+    Some(bytes)
+}
+
+fn waiting_from_bytes(bytes: &[u8]) -> Option<(Option<Timestamp>, Vec<Parked>)> {
+    let (step_due, parked) = bytes.split_first_chunk::<8>()?;
+    let step_due = Some(i64::from_be_bytes(*step_due))
+        .filter(|due| *due != NO_STEP)
+        .map(Timestamp::from_nanos);
+    let (parked, []) = parked.as_chunks::<22>() else {
+        return None;
+    };
+    let parked: Option<Vec<Parked>> = parked.iter().map(parked_from_bytes).collect();
+    Some((step_due, parked?))
+}
+
+fn parked_from_bytes(bytes: &[u8; 22]) -> Option<Parked> {
+    let (version, rest) = bytes.split_first_chunk::<4>()?;
+    let (&[status, role], rest) = rest.split_first_chunk::<2>()?;
+    let (occurred_at, until) = rest.split_first_chunk::<8>()?;
+    Some(Parked {
+        version: model::ids::Version::new(u32::from_be_bytes(*version)),
+        status: model::StateId::new(status),
+        role: Role::from_number(role)?,
+        occurred_at: Timestamp::from_nanos(i64::from_be_bytes(*occurred_at)),
+        until: Timestamp::from_nanos(i64::from_be_bytes(until.try_into().ok()?)),
+    })
+}
