@@ -388,6 +388,12 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn totals(&mut self) -> Result<Totals, Error>;
 
+    /// Orders without a head, and heads without an order: there are none in a sound store.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error>;
+
     /// What the database itself finds wrong with its files; empty when all is well.
     ///
     /// # Errors
@@ -429,7 +435,7 @@ pub trait Store: Send + Sync {
     fn lifecycles(&self) -> Result<Vec<StoredLifecycle>, Error>;
 }
 
-impl dyn Store {
+impl dyn Store + '_ {
     /// Lends a reader and gives back what the job makes of it.
     ///
     /// # Errors

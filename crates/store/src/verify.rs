@@ -1,1 +1,357 @@
-//! v
+//! Proving a store: that its digests agree, positions and versions have no gaps, every head is what its entries say, every
+//! step is one its lifecycle has, and the counts are right.
+//!
+//! Reads everything, in short transactions, and goes on after what it finds: a person who must decide what to do wants the
+//! whole list. The caller holds the store's lock, so that nothing changes meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use model::head::DelayScale;
+use model::history::Folded;
+use model::ids::{LifecycleId, OrderKey, PartyId, Position};
+use model::{Entry, Head, History, Lifecycle, StateId};
+
+use crate::api::{CommitId, CommitRecord, LogEntry, OrderRecord, StatusCount, Store};
+use crate::digest::{CommitDigest, GENESIS};
+use crate::error::Error;
+
+/// Rows read at a time: well within the bound on a read.
+const PAGE: u32 = 500;
+/// Findings that are listed; more are counted.
+const MAX_FINDINGS: usize = 1_000;
+
+/// What a verification found, and how much it looked at.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong, at most 1,000.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those.
+    pub more_findings: u64,
+    /// Commits looked at.
+    pub commits: u64,
+    /// Entries looked at.
+    pub entries: u64,
+    /// Orders folded.
+    pub orders: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub place: String,
+    /// What.
+    pub problem: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// Verifies a store. `progress` is told how many entries and orders have been looked at.
+#[must_use]
+pub fn verify(store: &dyn Store, progress: &mut dyn FnMut(&Report)) -> Report {
+    let mut verification = Verification {
+        store,
+        report: Report::default(),
+        counts: BTreeMap::new(),
+        folded_entries: 0,
+    };
+    verification.files();
+    verification.log(progress);
+    verification.orders(progress);
+    verification.report
+}
+
+struct Verification<'a> {
+    store: &'a dyn Store,
+    report: Report,
+    counts: BTreeMap<(PartyId, LifecycleId, StateId), u64>,
+    folded_entries: u64,
+}
+
+/// Where the walk through the log stands.
+struct Chain {
+    digest: [u8; 32],
+    commit: CommitId,
+    position: Position,
+}
+
+impl Verification<'_> {
+    fn found(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+        if self.report.findings.len() < MAX_FINDINGS {
+            self.report.findings.push(Finding {
+                place: place.into(),
+                problem: problem.into(),
+            });
+        } else {
+            self.report.more_findings += 1;
+        }
+    }
+
+    /// Gives what was read, or notes why it could not be.
+    fn noting<T>(&mut self, place: &str, read: Result<T, Error>) -> Option<T> {
+        read.inspect_err(|error| self.found(place, error.to_string()))
+            .ok()
+    }
+
+    fn files(&mut self) {
+        let problems = self.store.reading(|reader| reader.integrity_problems());
+        for problem in self.noting("database", problems).unwrap_or_default() {
+            self.found("database", problem);
+        }
+        let unpaired = self.store.reading(|reader| reader.unpaired_orders(PAGE));
+        for order in self.noting("orders", unpaired).unwrap_or_default() {
+            self.found(
+                format!("order {order}"),
+                "has a head without an order, or an order without a head",
+            );
+        }
+    }
+
+    fn log(&mut self, progress: &mut dyn FnMut(&Report)) {
+        let mut chain = Chain {
+            digest: GENESIS,
+            commit: CommitId(0),
+            position: Position::new(0),
+        };
+        loop {
+            let after = chain.commit;
+            let page = self.store.reading(|reader| reader.commits(after, PAGE));
+            let Some(commits) = self.noting("commits", page).filter(|commits| !commits.is_empty()) else {
+                break;
+            };
+            for commit in &commits {
+                self.commit(&mut chain, commit);
+            }
+            progress(&self.report);
+        }
+        let after = chain.position;
+        let rest = self.store.reading(|reader| reader.log(after, 1));
+        if let Some(entry) = self.noting("log", rest).and_then(|rest| rest.into_iter().next()) {
+            self.found(format!("position {}", entry.position), "belongs to no commit");
+        }
+    }
+
+    fn commit(&mut self, chain: &mut Chain, commit: &CommitRecord) {
+        let place = format!("commit {}", commit.commit.0);
+        if commit.commit.0 != chain.commit.0 + 1 {
+            self.found(&*place, format!("stands where {} belongs", chain.commit.0 + 1));
+        }
+        if commit.first_position != chain.position.next() {
+            let expected = chain.position.next();
+            self.found(
+                &*place,
+                format!("begins at position {}, not {expected}", commit.first_position),
+            );
+        }
+        let mut digest = CommitDigest::new(&chain.digest, commit.commit, commit.at, commit.entries);
+        for entry in self.entries_of(commit) {
+            self.report.entries += 1;
+            digest.add(&entry);
+        }
+        if digest.finish() != commit.digest {
+            self.found(&*place, "its digest is not that of the log up to it");
+        }
+        self.report.commits += 1;
+        // From what is stored, so that one damaged commit is one finding and not every later one.
+        chain.digest = commit.digest;
+        chain.commit = commit.commit;
+        chain.position = Position::new(commit.first_position.get() - 1 + i64::from(commit.entries));
+    }
+
+    fn entries_of(&mut self, commit: &CommitRecord) -> Vec<Entry> {
+        let first = commit.first_position.get();
+        let end = first + i64::from(commit.entries);
+        let mut entries = Vec::new();
+        let mut next = first;
+        while next < end {
+            let wanted = u32::try_from(end - next).unwrap_or(PAGE).min(PAGE);
+            let after = Position::new(next - 1);
+            let page = match self.store.reading(|reader| reader.log(after, wanted)) {
+                Ok(page) => page,
+                // One entry that cannot be read must not hide its neighbours.
+                Err(_) => match self.store.reading(|reader| reader.log(after, 1)) {
+                    Ok(one) => one,
+                    Err(error) => {
+                        self.found(format!("position {next}"), error.to_string());
+                        next += 1;
+                        continue;
+                    }
+                },
+            };
+            let found = page.into_iter().take_while(|found| found.position.get() < end);
+            let before = next;
+            for LogEntry { position, entry } in found {
+                self.missing(next, position.get());
+                next = position.get() + 1;
+                entries.push(entry);
+            }
+            if next == before {
+                self.missing(next, end);
+                break;
+            }
+        }
+        entries
+    }
+
+    fn missing(&mut self, from: i64, to: i64) {
+        if to - from == 1 {
+            self.found(format!("position {from}"), "is missing");
+        } else if to > from {
+            self.found(format!("positions {from} to {}", to - 1), "are missing");
+        }
+    }
+
+    fn orders(&mut self, progress: &mut dyn FnMut(&Report)) {
+        let Some(lifecycles) = self.noting("lifecycles", self.store.lifecycles()) else {
+            return;
+        };
+        let lifecycles: HashMap<LifecycleId, Lifecycle> = lifecycles
+            .into_iter()
+            .map(|stored| (stored.id, stored.lifecycle))
+            .collect();
+        let mut after = OrderKey::new(0);
+        loop {
+            let page = match self.store.reading(|reader| reader.orders(after, PAGE)) {
+                Ok(page) => page,
+                Err(_) => match self.store.reading(|reader| reader.orders(after, 1)) {
+                    Ok(one) => one,
+                    Err(error) => {
+                        self.found(format!("the order after {after}"), error.to_string());
+                        break;
+                    }
+                },
+            };
+            let Some(last) = page.last() else { break };
+            after = last.head.order;
+            for order in &page {
+                self.order(order, &lifecycles);
+            }
+            progress(&self.report);
+        }
+        if self.folded_entries != self.report.entries {
+            let (folded, logged) = (self.folded_entries, self.report.entries);
+            self.found(
+                "log",
+                format!("holds {logged} entries, the orders' histories {folded}"),
+            );
+        }
+        self.counts();
+    }
+
+    fn order(&mut self, order: &OrderRecord, lifecycles: &HashMap<LifecycleId, Lifecycle>) {
+        self.report.orders += 1;
+        let place = format!("order {}", order.public_id);
+        let head = &order.head;
+        *self
+            .counts
+            .entry((head.owner.client, head.lifecycle, head.status))
+            .or_default() += 1;
+        let Some(lifecycle) = lifecycles.get(&head.lifecycle) else {
+            return self.found(
+                place,
+                format!("has the unknown lifecycle {}", head.lifecycle.get()),
+            );
+        };
+        let history = self.store.reading(|reader| reader.history(order));
+        let Some(history) = self.noting(&place, history) else {
+            return;
+        };
+        self.folded_entries += u64::try_from(history.len()).unwrap_or(u64::MAX);
+        let ends = (
+            history.first().map(|found| found.position),
+            history.last().map(|found| found.position),
+        );
+        if ends != (Some(order.placement.first), Some(order.placement.last)) {
+            self.found(&*place, "its head does not say where its entries begin and end");
+        }
+        let entries: Vec<Entry> = history.into_iter().map(|found| found.entry).collect();
+        match History::new(lifecycle, &entries).fold(DelayScale::ONE) {
+            Ok(folded) => self.compare(&place, order, &entries, &folded),
+            Err(fault) => self.found(place, fault.to_string()),
+        }
+    }
+
+    fn compare(&mut self, place: &str, order: &OrderRecord, entries: &[Entry], folded: &Folded) {
+        if without_times(&order.head) != without_times(&folded.head) {
+            self.found(
+                place,
+                format!(
+                    "its head (version {}) is not what its entries say",
+                    order.head.version
+                ),
+            );
+        }
+        let born_with = entries
+            .first()
+            .and_then(|entry| entry.body().ok()?.details_digest);
+        if order
+            .details
+            .as_ref()
+            .is_some_and(|details| Some(details.digest()) != born_with)
+        {
+            self.found(place, "its details are not those it was created with");
+        }
+        let older = self
+            .store
+            .reading(|reader| reader.older_fingerprints(order.head.order));
+        let Some(mut older) = self.noting(place, older) else {
+            return;
+        };
+        let mut expected = folded.spilled.clone();
+        older.sort_unstable_by_key(|fingerprint| fingerprint.get());
+        expected.sort_unstable_by_key(|fingerprint| fingerprint.get());
+        if older != expected {
+            self.found(
+                place,
+                "the fingerprints beside its head are not those of its entries",
+            );
+        }
+    }
+
+    fn counts(&mut self) {
+        let kept = self.store.reading(|reader| reader.status_counts());
+        let Some(kept) = self.noting("counts", kept) else {
+            return;
+        };
+        let kept: BTreeMap<_, _> = kept
+            .into_iter()
+            .map(
+                |StatusCount {
+                     client,
+                     lifecycle,
+                     status,
+                     orders,
+                 }| ((client, lifecycle, status), orders),
+            )
+            .collect();
+        let counted = std::mem::take(&mut self.counts);
+        let keys: std::collections::BTreeSet<_> = kept.keys().chain(counted.keys()).copied().collect();
+        for key in keys {
+            let (kept, counted) = (
+                kept.get(&key).copied().unwrap_or(0),
+                counted.get(&key).copied().unwrap_or(0),
+            );
+            if kept != counted {
+                let (client, lifecycle, status) = (key.0.get(), key.1.get(), key.2.number());
+                let place = format!("count of client {client}, lifecycle {lifecycle}, status {status}");
+                self.found(place, format!("says {kept}, there are {counted}"));
+            }
+        }
+    }
+}
+
+/// A head to compare: when its next step is due depends on the delay scale it was made under, whether one is due does not.
+fn without_times(head: &Head) -> (Head, bool) {
+    (
+        Head {
+            step_due: None,
+            ..head.clone()
+        },
+        head.step_due.is_some(),
+    )
+}

@@ -128,7 +128,7 @@ impl Store for SqliteStore {
         }
         let taken = WriterPlace(self.writer_taken.clone());
         let writer = SqliteWriter::new(
-            self.database.clone(),
+            &self.database,
             self.options.node.clone(),
             self.checkpointer.clone(),
             taken,

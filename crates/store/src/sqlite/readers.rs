@@ -278,6 +278,15 @@ impl Reader for SqliteReader<'_> {
         })
     }
 
+    fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
+        // As long as the tables are: see `integrity_problems`.
+        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        let sql = "SELECT order_key FROM (SELECT order_key FROM orders EXCEPT SELECT order_key FROM order_heads) \
+                   UNION ALL SELECT order_key FROM (SELECT order_key FROM order_heads EXCEPT SELECT order_key FROM \
+                   orders) WHERE order_key > ?1 LIMIT ?2";
+        self.page(sql, i64::MIN, limit, |row| Ok(OrderKey::new(row.get(0)?)))
+    }
+
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error> {
         // Takes as long as the file is large: the caller holds the store's lock, nobody waits.
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
