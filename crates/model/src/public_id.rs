@@ -51,6 +51,13 @@ impl PublicId {
         Self(with_symbols("ORD-", random, ORDER_SYMBOLS).into())
     }
 
+    /// An id of the same form with other symbols after the last `-`: for when this one is taken.
+    #[must_use]
+    pub fn with_fresh_symbols(&self, random: u128) -> Self {
+        let (prefix, symbols) = self.0.split_at(self.0.rfind('-').map_or(0, |dash| dash + 1));
+        Self(with_symbols(prefix, random, symbols.len().saturating_sub(1)).into())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,61 @@
+//! What callers are told.
+
+use model::ids::{DeadLetterId, OrderKey, Version};
+use model::public_id::PublicId;
+use model::{EntryKind, Refusal, StateId};
+use store::Trouble;
+
+/// What became of one command.
+pub type Answer = Result<Outcome, Failure>;
+
+/// A decision, durable by the time it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Accepted.
+    Accepted(Accepted),
+    /// Accepted before, as this version.
+    Duplicate(OrderKey, Version),
+    /// What was wished for is the case already.
+    Unchanged(OrderKey, Version),
+    /// Refused, and kept as a dead letter if that was asked for.
+    Refused(Refusal, Option<DeadLetterId>),
+}
+
+/// An accepted command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The order.
+    pub order: OrderKey,
+    /// The id of an order that this command created.
+    pub created: Option<PublicId>,
+    /// The entry that the command made; further ones may have followed from it.
+    pub version: Version,
+    /// What kind of entry that is.
+    pub kind: EntryKind,
+    /// The order's version once all that followed is in.
+    pub last_version: Version,
+    /// The order's status then.
+    pub status: StateId,
+}
+
+/// A command that was not decided. It may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Storage does not take anything now.
+    #[error("storage is unavailable: {0}")]
+    Unavailable(Trouble),
+    /// The database refused this command's data, though the model did not. The log has the reason.
+    #[error("the server failed on this command")]
+    Internal,
+}
+
+/// A submission that did not reach the writer, or was not answered by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The queue stayed full.
+    #[error("the queue is full: try again in a second")]
+    QueueFull,
+    /// The engine is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}

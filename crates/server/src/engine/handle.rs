@@ -1,0 +1,198 @@
+//! The engine's front: cheap to clone, and the only way to write.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use model::Lifecycle;
+use model::event_id::EventIdCodec;
+use model::ids::{LifecycleId, PartyId, Position};
+use store::{PartyKind, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use super::answer::{Answer, Failure, SubmitError};
+use super::commands::Submission;
+use crate::clock::Clock;
+
+/// What reaches the writer.
+pub(super) enum Work {
+    /// Commands to be decided.
+    Submission {
+        submission: Submission,
+        reply: oneshot::Sender<Vec<Answer>>,
+        /// The place in the queue, given back when the answer is.
+        _place: OwnedSemaphorePermit,
+    },
+    /// A party's number is wanted.
+    Party {
+        kind: PartyKind,
+        name: String,
+        reply: oneshot::Sender<Result<PartyId, Failure>>,
+    },
+    /// Take no more.
+    Close,
+}
+
+/// What a handle is made of.
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lifecycles: Arc<HashMap<LifecycleId, Arc<Lifecycle>>>,
+    pub(super) sender: mpsc::Sender<Work>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) queue_commands: usize,
+    pub(super) queue_wait: Duration,
+    pub(super) committed: Arc<watch::Sender<Position>>,
+}
+
+/// Submits commands and answers questions about what became of them.
+#[derive(Clone)]
+pub struct Handle {
+    parts: Arc<Parts>,
+    event_ids: EventIdCodec,
+    parties: Arc<RwLock<HashMap<(PartyKind, String), PartyId>>>,
+}
+
+impl Handle {
+    pub(super) fn new(parts: Parts) -> Self {
+        let event_ids = EventIdCodec::new(&parts.store.identity().event_id_key);
+        Self {
+            parts: Arc::new(parts),
+            event_ids,
+            parties: Arc::default(),
+        }
+    }
+
+    /// Submits commands; waits at most [`super::QUEUE_WAIT`] for a place.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was decided then.
+    pub async fn submit(&self, submission: Submission) -> Result<Vec<Answer>, SubmitError> {
+        let place = tokio::time::timeout(self.parts.queue_wait, self.place(&submission)).await;
+        let place = place.map_err(|_| SubmitError::QueueFull)??;
+        self.send(submission, place).await
+    }
+
+    /// Submits commands, however long a place takes: for a source that is simply read no further.
+    ///
+    /// # Errors
+    /// [`SubmitError::Stopping`].
+    pub async fn submit_patiently(&self, submission: Submission) -> Result<Vec<Answer>, SubmitError> {
+        let place = self.place(&submission).await?;
+        self.send(submission, place).await
+    }
+
+    /// The number of a client, customer or principal; a new name gets a new one.
+    ///
+    /// # Errors
+    /// [`Failure`] if it is new and cannot be stored.
+    pub async fn party(&self, kind: PartyKind, name: &str) -> Result<PartyId, Failure> {
+        let key = (kind, name.to_owned());
+        if let Some(known) = self
+            .parties
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
+            return Ok(*known);
+        }
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Party {
+            kind,
+            name: name.to_owned(),
+            reply,
+        };
+        self.parts
+            .sender
+            .send(work)
+            .await
+            .map_err(|_| Failure::Internal)?;
+        let party = answer.await.map_err(|_| Failure::Internal)??;
+        self.parties
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, party);
+        Ok(party)
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.parts.store
+    }
+
+    /// The clock that the engine goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+
+    /// A definition by its number.
+    #[must_use]
+    pub fn lifecycle(&self, id: LifecycleId) -> Option<&Arc<Lifecycle>> {
+        self.parts.lifecycles.get(&id)
+    }
+
+    /// The newest definition of a name.
+    #[must_use]
+    pub fn lifecycle_named(&self, name: &str) -> Option<(LifecycleId, &Arc<Lifecycle>)> {
+        let named = self
+            .parts
+            .lifecycles
+            .iter()
+            .filter(|(_, lifecycle)| lifecycle.name() == name);
+        named
+            .max_by_key(|(_, lifecycle)| lifecycle.version())
+            .map(|(id, lifecycle)| (*id, lifecycle))
+    }
+
+    /// Makes and reads event ids.
+    #[must_use]
+    pub const fn event_ids(&self) -> &EventIdCodec {
+        &self.event_ids
+    }
+
+    /// Wakes whoever reads the log when it has grown. A wake-up may stand for many commits.
+    #[must_use]
+    pub fn wake_ups(&self) -> watch::Receiver<Position> {
+        self.parts.committed.subscribe()
+    }
+
+    /// Takes no more submissions; what was taken is finished.
+    pub(super) async fn close(&self) {
+        self.parts.places.close();
+        // No receiver means that the writer has ended already.
+        drop(self.parts.sender.send(Work::Close).await);
+    }
+
+    async fn place(&self, submission: &Submission) -> Result<OwnedSemaphorePermit, SubmitError> {
+        // A submission larger than the queue takes all of it.
+        let wanted = submission.commands.len().clamp(1, self.parts.queue_commands);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        self.parts
+            .places
+            .clone()
+            .acquire_many_owned(wanted)
+            .await
+            .map_err(|_| SubmitError::Stopping)
+    }
+
+    async fn send(
+        &self,
+        submission: Submission,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Vec<Answer>, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Submission {
+            submission,
+            reply,
+            _place: place,
+        };
+        self.parts
+            .sender
+            .send(work)
+            .await
+            .map_err(|_| SubmitError::Stopping)?;
+        answer.await.map_err(|_| SubmitError::Stopping)
+    }
+}

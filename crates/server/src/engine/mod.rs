@@ -1,0 +1,132 @@
+//! The engine: commands in, durable decisions out.
+//!
+//! Whoever has commands hands them to a [`Handle`], which waits for a place in a bounded queue. A writer thread drains what is
+//! queued, loads the orders it is about, decides each command in its order in memory and commits all results in one
+//! transaction; only then are the callers answered. While one group commits the next one gathers, so there is no timer and
+//! nobody waits for company, and the price of a command falls as load rises.
+//!
+//! A refusal fails only its caller. A value that the database refuses splits the group until only the command to
+//! blame fails. Only when storage itself fails does a whole group fail, and the next one tries again by itself.
+
+mod answer;
+mod commands;
+mod group;
+mod handle;
+mod limits;
+mod receipt;
+mod writer;
+
+pub use answer::{Accepted, Answer, Failure, Outcome, SubmitError};
+pub use commands::{Command, Submission};
+pub use handle::Handle;
+pub use limits::{GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT, RETRY_AFTER};
+pub use receipt::{Receipt, ReceiptOutcome};
+pub use writer::GroupObservation;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use model::Lifecycle;
+use model::head::DelayScale;
+use model::ids::{LifecycleId, Position};
+use rand::rngs::StdRng;
+use store::Store;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::clock::Clock;
+use handle::Work;
+use writer::WriterLoop;
+
+/// Told of every group that was committed, on the writer's thread: it must be quick.
+pub type Observer = Box<dyn FnMut(&GroupObservation) + Send>;
+
+/// What an engine is made of.
+pub struct Options {
+    /// Where orders are kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for salts and ids.
+    pub random: StdRng,
+    /// How automatic delays are stretched.
+    pub scale: DelayScale,
+    /// Commands that may wait: see [`QUEUE_COMMANDS`].
+    pub queue_commands: usize,
+    /// How long a caller waits for a place: see [`QUEUE_WAIT`].
+    pub queue_wait: Duration,
+    /// Told of every group.
+    pub observer: Option<Observer>,
+}
+
+/// A running engine.
+pub struct Engine {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// What the store says when it cannot be written or its definitions cannot be read.
+    pub fn start(options: Options) -> Result<Self, store::Error> {
+        let lifecycles: HashMap<LifecycleId, Arc<Lifecycle>> = options
+            .store
+            .lifecycles()?
+            .into_iter()
+            .map(|stored| (stored.id, Arc::new(stored.lifecycle)))
+            .collect();
+        let lifecycles = Arc::new(lifecycles);
+        let last_position = options.store.reading(|reader| reader.totals())?.last_position;
+        let (committed, _) = watch::channel::<Position>(last_position);
+        let committed = Arc::new(committed);
+        let (sender, receiver) = mpsc::channel::<Work>(options.queue_commands);
+        let writer = WriterLoop {
+            writer: options.store.writer()?,
+            lifecycles: lifecycles.clone(),
+            clock: options.clock.clone(),
+            random: options.random,
+            scale: options.scale,
+            committed: committed.clone(),
+            observer: options.observer,
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || writer.run(receiver))
+            .map_err(|error| store::Error::Unavailable {
+                trouble: store::Trouble::Failed,
+                detail: error.to_string(),
+            })?;
+        let handle = Handle::new(handle::Parts {
+            store: options.store,
+            clock: options.clock,
+            lifecycles,
+            sender,
+            places: Arc::new(Semaphore::new(options.queue_commands)),
+            queue_commands: options.queue_commands,
+            queue_wait: options.queue_wait,
+            committed,
+        });
+        Ok(Self {
+            handle,
+            thread: Some(thread),
+        })
+    }
+
+    /// A handle, to keep and to clone.
+    #[must_use]
+    pub const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Takes no more, finishes what was taken, and ends.
+    pub async fn stop(mut self) {
+        self.handle.close().await;
+        if let Some(thread) = self.thread.take() {
+            // The writer ends by itself once its queue is closed and empty; its thread has nothing to say.
+            drop(tokio::task::spawn_blocking(move || thread.join()).await);
+        }
+    }
+}
