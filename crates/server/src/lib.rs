@@ -1,5 +1,9 @@
 //! The server: the engine, and the commands of the `waybill` binary.
 
+pub mod app;
 pub mod clock;
+pub mod commands;
 pub mod engine;
+pub mod latencies;
 pub mod replay;
+pub mod traffic;

@@ -1,2 +1,7 @@
-//! Waybill.
-fn main() {}
+//! The `waybill` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::commands::main()
+}

@@ -36,6 +36,12 @@ pub const MAX_DELAY: Span = Span::from_seconds(366 * 24 * 3600);
 /// definitions leave it out.
 pub const DEFAULT_PARK_FOR: Span = Span::from_seconds(24 * 3600);
 
+/// A delay as lifecycle files write it, such as `20s`.
+#[must_use]
+pub fn delay_text(delay: Span) -> String {
+    delay::write(delay)
+}
+
 /// A state's number inside its lifecycle: its place in the definition, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateId(u8);

@@ -1,0 +1,83 @@
+//! The parts of a running Waybill, built, started and stopped in order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::head::DelayScale;
+use model::lifecycle::shipped;
+use rand::RngExt;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use store::folder::DataFolder;
+use store::sqlite::{SqliteOptions, SqliteStore};
+use store::{Birth, OpenError, Store};
+
+use crate::clock::{Clock, SystemClock};
+use crate::engine::{Engine, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT};
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder or the store in it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store, once opened.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] store::Error),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
+}
+
+/// A store with its engine running.
+pub struct App {
+    engine: Engine,
+}
+
+impl App {
+    /// Opens the embedded store of a data folder, made if there is none, pins the shipped lifecycles and starts the engine.
+    ///
+    /// # Errors
+    /// [`StartError`]; each message names the cure.
+    pub fn start(data_dir: &Path, observer: Option<Observer>) -> Result<Self, StartError> {
+        let mut random =
+            StdRng::try_from_rng(&mut SysRng).map_err(|error| StartError::Random(error.to_string()))?;
+        let clock = Arc::new(SystemClock);
+        let birth = Birth {
+            store_id: random.random(),
+            event_id_key: random.random(),
+            at: clock.now(),
+        };
+        let store = SqliteStore::open(DataFolder::lock(data_dir)?, &birth, SqliteOptions::default())?;
+        store.pin_lifecycles(&shipped(), clock.now())?;
+        let engine = Engine::start(Options {
+            store: Arc::new(store),
+            clock,
+            random,
+            scale: DelayScale::ONE,
+            queue_commands: QUEUE_COMMANDS,
+            queue_wait: QUEUE_WAIT,
+            observer,
+        })?;
+        Ok(Self { engine })
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Finishes what was accepted, and closes the store.
+    pub async fn stop(self) {
+        self.engine.stop().await;
+    }
+}
+
+/// Opens a data folder's store to look into it, without its lock: a server may be running on it.
+///
+/// # Errors
+/// As [`App::start`].
+pub fn look_into(data_dir: &Path) -> Result<SqliteStore, StartError> {
+    Ok(SqliteStore::open_to_read(data_dir)?)
+}

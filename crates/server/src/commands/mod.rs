@@ -1,0 +1,94 @@
+//! The commands of the `waybill` binary. Each prints to standard output what was asked for; progress, logs and errors go
+//! to standard error. Exit code 0: done; 1: done, and what was looked for is wrong; 2: not done.
+
+mod demo;
+mod history;
+mod lifecycle;
+mod output;
+mod replay;
+mod simulate;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use output::complain;
+
+/// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
+#[derive(Debug, Parser)]
+#[command(name = "waybill", version, about, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Replay(replay::Replay),
+    History(history::History),
+    Verify(verify::Verify),
+    Simulate(simulate::Simulate),
+    Lifecycle(lifecycle::LifecycleCommand),
+}
+
+/// Where the data are.
+#[derive(Debug, Args)]
+struct DataDir {
+    /// The data folder.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "WAYBILL_DATA_DIR",
+        default_value = "waybill-data"
+    )]
+    data_dir: PathBuf,
+}
+
+/// How a command ended.
+enum Ended {
+    /// Done.
+    Well,
+    /// Done, and something is wrong: the command has said what.
+    WithFindings,
+}
+
+/// Why a command was not done, in words for whoever ran it.
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the system gives no threads: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(demo) => demo.run().await,
+            Command::Replay(replay) => replay.run().await,
+            Command::History(history) => history.run(),
+            Command::Verify(verify) => verify.run(),
+            Command::Simulate(simulate) => simulate.run().await,
+            Command::Lifecycle(lifecycle) => lifecycle.run(),
+        }
+    });
+    match ended {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::WithFindings) => ExitCode::from(1),
+        Err(problem) => {
+            complain(&problem.to_string());
+            ExitCode::from(2)
+        }
+    }
+}

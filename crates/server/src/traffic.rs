@@ -1,0 +1,377 @@
+//! Made-up shipments under way: what the demo shows, and what loads the engine while it is tested.
+//!
+//! Several submitters each keep a number of shipments under way: they make new ones, report the next step of others, repeat
+//! some reports, and now and then report a step too early, as real senders do. What fails because of the
+//! server is sent again, unchanged, until it is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use model::command::{Actor, Change, Create, NewId, OrderRef, Report, ReportFields, Scope};
+use model::entry::Location;
+use model::ids::{LifecycleId, Owner, PartyId, TenantId, Version};
+use model::public_id::PublicId;
+use model::role::Role;
+use model::time::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use store::PartyKind;
+
+use crate::engine::{Answer, Command, Failure, Handle, Outcome, Submission};
+
+/// What tracking numbers begin with where no setting says otherwise.
+pub const TRACKING_PREFIX: &str = "99M-";
+/// Pause before what failed is sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Of a thousand reports, how many are sent a second time.
+const REPEATED_PER_MILLE: u32 = 30;
+/// Of a thousand reports, how many come a step too early.
+const EARLY_PER_MILLE: u32 = 10;
+/// Of a thousand shipments at a step, how many are cancelled there.
+const CANCELLED_PER_MILLE: u32 = 20;
+/// The way of a shipment.
+const STEPS: [&str; 4] = ["picked_up", "in_warehouse", "in_transit", "delivered"];
+const CITIES: [(&str, f64, f64); 8] = [
+    ("Hamburg", 53.5511, 9.9937),
+    ("Berlin", 52.52, 13.405),
+    ("Wien", 48.2082, 16.3738),
+    ("Lyon", 45.764, 4.8357),
+    ("Porto", 41.1579, -8.6291),
+    ("Gdynia", 54.5189, 18.5305),
+    ("Malmö", 55.605, 13.0038),
+    ("Brno", 49.1951, 16.6068),
+];
+
+/// How much traffic.
+#[derive(Clone, Debug)]
+pub struct TrafficOptions {
+    /// Senders working side by side.
+    pub submitters: usize,
+    /// Commands in one submission.
+    pub batch: usize,
+    /// Shipments that each submitter keeps under way.
+    pub under_way: usize,
+    /// Commands a second over all submitters; as many as go if not said.
+    pub rate: Option<f64>,
+    /// The same seed makes the same choices.
+    pub seed: u64,
+}
+
+/// Something the engine said yes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// A shipment exists.
+    Created(PublicId),
+    /// A report is in, as this version.
+    Event {
+        /// The shipment.
+        shipment: PublicId,
+        /// The entry.
+        version: Version,
+        /// The status reported.
+        status: Box<str>,
+        /// The time reported.
+        occurred_at: Timestamp,
+        /// The source reported.
+        source: Box<str>,
+    },
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Shipments made.
+    pub created: AtomicU64,
+    /// Reports applied.
+    pub applied: AtomicU64,
+    /// Reports that were repetitions.
+    pub duplicates: AtomicU64,
+    /// Reports refused.
+    pub refused: AtomicU64,
+    /// Commands that the server failed on, each to be sent again.
+    pub failed: AtomicU64,
+}
+
+/// Told of everything that was acknowledged.
+pub type Listener = Arc<dyn Fn(&[Acknowledged]) + Send + Sync>;
+
+/// Traffic to be run.
+#[derive(Clone)]
+pub struct Traffic {
+    /// Where it goes.
+    pub handle: Handle,
+    /// How much of it.
+    pub options: TrafficOptions,
+    /// Counts it.
+    pub counters: Arc<Counters>,
+    /// Hears of it.
+    pub listener: Option<Listener>,
+    /// Ends it.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Traffic {
+    /// Runs all submitters until told to stop.
+    ///
+    /// # Errors
+    /// [`Failure`] if the parties it acts for cannot be stored.
+    pub async fn run(self) -> Result<(), Failure> {
+        let mut submitters = tokio::task::JoinSet::new();
+        for number in 0..self.options.submitters {
+            let submitter = Submitter::new(self.clone(), number).await?;
+            submitters.spawn(submitter.run());
+        }
+        while submitters.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+/// A shipment on its way.
+#[derive(Clone)]
+struct UnderWay {
+    id: PublicId,
+    next_step: usize,
+}
+
+struct Submitter {
+    traffic: Traffic,
+    lifecycle: LifecycleId,
+    owner: Owner,
+    operator: Actor,
+    driver: Actor,
+    source: Box<str>,
+    random: StdRng,
+    shipments: Vec<UnderWay>,
+    /// Reports to be sent a second time.
+    echoes: Vec<Command>,
+}
+
+impl Submitter {
+    async fn new(traffic: Traffic, number: usize) -> Result<Self, Failure> {
+        let handle = &traffic.handle;
+        let client = handle
+            .party(PartyKind::Client, &format!("client_{:03}", number + 1))
+            .await?;
+        let operator = handle.party(PartyKind::Principal, "operator_user").await?;
+        let driver = handle
+            .party(PartyKind::Principal, &format!("driver_user_{:03}", number + 1))
+            .await?;
+        let (lifecycle, _) = handle.lifecycle_named("shipment").ok_or(Failure::Internal)?;
+        let seed = traffic
+            .options
+            .seed
+            .wrapping_add(u64::try_from(number).unwrap_or_default() << 32);
+        Ok(Self {
+            lifecycle,
+            owner: Owner {
+                tenant: TenantId::default(),
+                client,
+                customer: PartyId::NOBODY,
+            },
+            operator: Actor {
+                party: operator,
+                role: Role::Operator,
+                scope: Scope::All,
+            },
+            driver: Actor {
+                party: driver,
+                role: Role::Driver,
+                scope: Scope::Client(client),
+            },
+            source: format!("scanner-{:03}", number + 1).into(),
+            random: StdRng::seed_from_u64(seed),
+            shipments: Vec::new(),
+            echoes: Vec::new(),
+            traffic,
+        })
+    }
+
+    async fn run(mut self) {
+        let options = self.traffic.options.clone();
+        let pause = options.rate.map(|rate| {
+            let submissions =
+                rate / f64::from(u32::try_from(options.batch * options.submitters).unwrap_or(u32::MAX));
+            Duration::from_secs_f64(1.0 / submissions.max(0.001))
+        });
+        while !self.traffic.stop.load(Ordering::Relaxed) {
+            let commands: Vec<Command> = (0..options.batch).filter_map(|_| self.next_command()).collect();
+            self.submit(commands).await;
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    /// Submits, and submits what failed again, until all is answered or the traffic ends.
+    async fn submit(&mut self, mut commands: Vec<Command>) {
+        while !commands.is_empty() && !self.traffic.stop.load(Ordering::Relaxed) {
+            let submission = Submission {
+                commands: commands.clone(),
+                atomic: false,
+                keep_refusals: true,
+            };
+            let Ok(answers) = self.traffic.handle.submit(submission).await else {
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
+            };
+            let mut acknowledged = Vec::with_capacity(answers.len());
+            let mut failed = Vec::new();
+            for (command, answer) in commands.into_iter().zip(answers) {
+                match self.take(&command, &answer) {
+                    Ok(news) => acknowledged.extend(news),
+                    Err(_) => failed.push(command),
+                }
+            }
+            if let Some(listener) = &self.traffic.listener {
+                listener(&acknowledged);
+            }
+            if !failed.is_empty() {
+                count(&self.traffic.counters.failed, failed.len());
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            commands = failed;
+        }
+    }
+
+    fn take(&mut self, command: &Command, answer: &Answer) -> Result<Option<Acknowledged>, Failure> {
+        let counters = &self.traffic.counters;
+        let version = match answer {
+            Ok(Outcome::Accepted(accepted)) => {
+                if let Some(id) = &accepted.created {
+                    count(&counters.created, 1);
+                    self.shipments.push(UnderWay {
+                        id: id.clone(),
+                        next_step: 0,
+                    });
+                    return Ok(Some(Acknowledged::Created(id.clone())));
+                }
+                count(&counters.applied, 1);
+                accepted.version
+            }
+            Ok(Outcome::Duplicate(_, version)) => {
+                count(&counters.duplicates, 1);
+                *version
+            }
+            Ok(Outcome::Refused(..) | Outcome::Unchanged(..)) => {
+                count(&counters.refused, 1);
+                return Ok(None);
+            }
+            Err(failure) => return Err(*failure),
+        };
+        let Command::Change {
+            order: OrderRef::Public(shipment),
+            change: Change::Report(report),
+            ..
+        } = command
+        else {
+            return Ok(None);
+        };
+        let what = report.what();
+        Ok(Some(Acknowledged::Event {
+            shipment: shipment.clone(),
+            version,
+            status: what.status.clone(),
+            occurred_at: what.occurred_at,
+            source: what.source.clone(),
+        }))
+    }
+
+    fn next_command(&mut self) -> Option<Command> {
+        if let Some(echo) = self.echoes.pop() {
+            return Some(echo);
+        }
+        let room = self
+            .traffic
+            .options
+            .under_way
+            .saturating_sub(self.shipments.len());
+        // A fifth of all commands are new shipments when the number under way is steady: each has four more steps.
+        if self.shipments.is_empty() || (room > 0 && self.random.random_ratio(1, 4)) {
+            return self.create();
+        }
+        let place = self.random.random_range(0..self.shipments.len());
+        let early = self.random.random_ratio(EARLY_PER_MILLE, 1000);
+        let cancelled = self.random.random_ratio(CANCELLED_PER_MILLE, 1000);
+        let shipment = self.shipments.get(place)?.clone();
+        if cancelled && shipment.next_step < 3 {
+            self.shipments.swap_remove(place);
+            return self.report(&shipment.id, "cancelled", self.operator);
+        }
+        let step = if early {
+            shipment.next_step + 1
+        } else {
+            shipment.next_step
+        };
+        let status = STEPS.get(step).copied().unwrap_or("delivered");
+        if !early {
+            if step + 1 >= STEPS.len() {
+                self.shipments.swap_remove(place);
+            } else if let Some(under_way) = self.shipments.get_mut(place) {
+                under_way.next_step += 1;
+            }
+        }
+        let report = self.report(&shipment.id, status, self.driver);
+        if self.random.random_ratio(REPEATED_PER_MILLE, 1000) {
+            self.echoes.extend(report.clone());
+        }
+        report
+    }
+
+    fn create(&mut self) -> Option<Command> {
+        let from = self.city();
+        let to = self.city();
+        let weight = f64::from(self.random.random_range(1..300u32)) / 10.0;
+        let details = json!({
+            "origin_address": from.0, "origin_lat": from.1, "origin_lng": from.2,
+            "destination_address": to.0, "destination_lat": to.1, "destination_lng": to.2,
+            "weight_kg": weight, "length_cm": 40, "width_cm": 30, "height_cm": 20,
+            "content_description": "made-up parcel",
+        });
+        let create = Create {
+            id: NewId::Random(PublicId::tracking_number(TRACKING_PREFIX, self.random.random()).ok()?),
+            lifecycle: self.lifecycle,
+            owner: self.owner,
+            actor: self.operator,
+            reference: None,
+            details: details.to_string().into_bytes().into(),
+            occurred_at: None,
+            source: "api".into(),
+            received_at: self.traffic.handle.clock().now(),
+        };
+        Some(Command::Create(Box::new(create)))
+    }
+
+    fn report(&mut self, shipment: &PublicId, status: &str, actor: Actor) -> Option<Command> {
+        let (_, lat, lng) = self.city();
+        let now = self.traffic.handle.clock().now();
+        let report = Report::new(ReportFields {
+            status: status.into(),
+            source: self.source.clone(),
+            occurred_at: now,
+            client_event_id: None,
+            location: Some(Location { lat, lng }),
+            notes: None,
+            metadata: None,
+            received_at: now,
+        });
+        Some(Command::Change {
+            order: OrderRef::Public(shipment.clone()),
+            actor,
+            expected: None,
+            change: Change::Report(report.ok()?),
+        })
+    }
+
+    fn city(&mut self) -> (&'static str, f64, f64) {
+        CITIES
+            .get(self.random.random_range(0..CITIES.len()))
+            .copied()
+            .unwrap_or(("Hamburg", 53.5511, 9.9937))
+    }
+}
+
+fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(u64::try_from(by).unwrap_or_default(), Ordering::Relaxed);
+}
