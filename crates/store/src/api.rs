@@ -180,11 +180,20 @@ pub trait Writer: Send {
     /// Whatever reading gives.
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error>;
 
-    /// The number of a party, new if the name is new.
+    /// The numbers of parties, in their order; those with a new name get a new one, all in one transaction.
     ///
     /// # Errors
     /// As a commit.
-    fn party(&mut self, kind: PartyKind, name: &str) -> Result<PartyId, Error>;
+    fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error>;
+
+    /// The number of one party: see [`Writer::parties`].
+    ///
+    /// # Errors
+    /// As a commit.
+    fn party(&mut self, kind: PartyKind, name: &str) -> Result<PartyId, Error> {
+        let found = self.parties(kind, &[name])?.into_iter().next();
+        found.ok_or_else(|| Error::damaged("a party got no number"))
+    }
 }
 
 /// One group while it is made. Dropped without commit, it leaves nothing.

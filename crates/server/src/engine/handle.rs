@@ -23,11 +23,11 @@ pub(super) enum Work {
         /// The place in the queue, given back when the answer is.
         _place: OwnedSemaphorePermit,
     },
-    /// A party's number is wanted.
-    Party {
+    /// Numbers of parties are wanted.
+    Parties {
         kind: PartyKind,
-        name: String,
-        reply: oneshot::Sender<Result<PartyId, Failure>>,
+        names: Vec<String>,
+        reply: oneshot::Sender<Result<Vec<PartyId>, Failure>>,
     },
     /// Take no more.
     Close,
@@ -87,32 +87,35 @@ impl Handle {
     /// # Errors
     /// [`Failure`] if it is new and cannot be stored.
     pub async fn party(&self, kind: PartyKind, name: &str) -> Result<PartyId, Failure> {
-        let key = (kind, name.to_owned());
-        if let Some(known) = self
-            .parties
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-        {
-            return Ok(*known);
+        self.parties(kind, &[name])
+            .await?
+            .into_iter()
+            .next()
+            .ok_or(Failure::Internal)
+    }
+
+    /// The numbers of several parties, in their order; all that are new are stored at once.
+    ///
+    /// # Errors
+    /// As [`Handle::party`].
+    pub async fn parties(&self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Failure> {
+        let keys: Vec<(PartyKind, String)> = names.iter().map(|name| (kind, (*name).to_owned())).collect();
+        let known = |known: &HashMap<_, PartyId>| keys.iter().map(|key| known.get(key).copied()).collect();
+        let found: Option<Vec<PartyId>> = known(&self.parties.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(found) = found {
+            return Ok(found);
         }
         let (reply, answer) = oneshot::channel();
-        let work = Work::Party {
-            kind,
-            name: name.to_owned(),
-            reply,
-        };
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
         self.parts
             .sender
-            .send(work)
+            .send(Work::Parties { kind, names, reply })
             .await
             .map_err(|_| Failure::Internal)?;
-        let party = answer.await.map_err(|_| Failure::Internal)??;
-        self.parties
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, party);
-        Ok(party)
+        let numbers = answer.await.map_err(|_| Failure::Internal)??;
+        let mut known = self.parties.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(keys.into_iter().zip(numbers.iter().copied()));
+        Ok(numbers)
     }
 
     /// The store, for reading.

@@ -90,8 +90,9 @@ impl WriterLoop {
                 });
                 commands
             }
-            Work::Party { kind, name, reply } => {
-                let party = self.writer.party(kind, &name).map_err(|error| failure(&error));
+            Work::Parties { kind, names, reply } => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let party = self.writer.parties(kind, &names).map_err(|error| failure(&error));
                 // A caller that went away needs no answer, here and below.
                 reply.send(party).ok();
                 0

@@ -124,13 +124,15 @@ impl<'a> Replay<'a> {
     async fn new(handle: &'a Handle, plan: &'a Plan) -> Result<Self, ReplayError> {
         let (lifecycle, _) = handle.lifecycle_named("shipment").ok_or(Failure::Internal)?;
         let principal = handle.party(PartyKind::Principal, "replay").await?;
-        let mut clients = BTreeMap::new();
-        for shipment in &plan.shipments {
-            if !clients.contains_key(shipment.client.as_str()) {
-                let client = handle.party(PartyKind::Client, &shipment.client).await?;
-                clients.insert(shipment.client.as_str(), client);
-            }
-        }
+        let mut names: Vec<&str> = plan
+            .shipments
+            .iter()
+            .map(|shipment| shipment.client.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let numbers = handle.parties(PartyKind::Client, &names).await?;
+        let clients = names.into_iter().zip(numbers).collect();
         let store_id = handle.store().identity().store_id;
         let numbers = plan
             .shipments

@@ -91,16 +91,27 @@ impl Writer for SqliteWriter {
         Ok(find.exists([commit.0])?)
     }
 
-    fn party(&mut self, kind: PartyKind, name: &str) -> Result<PartyId, Error> {
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO parties (kind, name) VALUES (?1, ?2) ON CONFLICT (kind, name) DO NOTHING",
-        )?;
-        insert.execute((kind.number(), name))?;
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT party_id FROM parties WHERE kind = ?1 AND name = ?2")?;
-        let id = find.query_row((kind.number(), name), |row| row.get(0))?;
-        number(id, "party").map(PartyId::new)
+    fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error> {
+        if self.stale {
+            self.recover()?;
+        }
+        let transaction = self.connection.transaction()?;
+        let numbers = {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO parties (kind, name) VALUES (?1, ?2) ON CONFLICT (kind, name) DO NOTHING",
+            )?;
+            let mut find =
+                transaction.prepare_cached("SELECT party_id FROM parties WHERE kind = ?1 AND name = ?2")?;
+            let mut numbers = Vec::with_capacity(names.len());
+            for name in names {
+                insert.execute((kind.number(), name))?;
+                let id = find.query_row((kind.number(), name), |row| row.get(0))?;
+                numbers.push(number(id, "party").map(PartyId::new)?);
+            }
+            numbers
+        };
+        transaction.commit()?;
+        Ok(numbers)
     }
 }
 
