@@ -2,4 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to fail")]
 
+mod automatic;
+mod bounds;
+mod corrections;
+mod creation;
+mod duplicates;
+mod faults;
+mod history;
+mod kinds;
 mod lifecycle;
+mod lifecycles;
+mod order;
+mod properties;
+mod refusals;
+mod roles;

@@ -1,0 +1,110 @@
+//! Creating orders.
+
+use model::command::Scope;
+use model::decide::{Context, Decision, decide_create, decide_create_again};
+use model::head::DelayScale;
+use model::ids::{LifecycleId, OrderKey, Owner, PartyId};
+use model::role::Role;
+use model::time::{Span, Timestamp};
+use model::{EntryKind, Lifecycle, Refusal};
+
+use crate::lifecycles::shipped;
+use crate::order::{
+    ADMIN, CLIENT, CUSTOMER, DRIVER, OWNER, Order, SALT, STRANGER_ID, actor, at, create, version,
+};
+
+fn context(lifecycle: &Lifecycle) -> Context<'_> {
+    Context {
+        lifecycle,
+        now: at(60),
+        salt: SALT,
+        scale: DelayScale::ONE,
+        suspects: &[],
+        history: &[],
+    }
+}
+
+#[test]
+fn a_creation_is_the_first_entry_and_its_details_are_sealed() {
+    let lifecycle = shipped("merchant");
+    let (decision, details) = decide_create(&context(&lifecycle), OrderKey::new(5), &create());
+    let Decision::Accepted(entries) = decision else {
+        panic!("{decision:?}");
+    };
+    let [entry] = entries.as_slice() else {
+        panic!("{entries:?}");
+    };
+    assert_eq!(
+        (entry.kind, entry.version, entry.order, entry.owner),
+        (EntryKind::Created, version(1), OrderKey::new(5), OWNER)
+    );
+    assert_eq!((entry.occurred_at, entry.recorded_at), (at(60), at(60)));
+    assert_eq!(entry.status, lifecycle.initial());
+    assert_eq!(details.content(), b"{}");
+    let body = entry.body().unwrap();
+    assert_eq!(body.details_digest, Some(details.digest()));
+    assert_eq!(body.source, Some("api"));
+    assert_eq!(body.actor, Some(ADMIN.party));
+    assert_eq!(body.role, Some(Role::Admin));
+    assert_eq!(body.queued_for, Some(Span::from_seconds(60)));
+    assert_eq!((entry.private.as_ref(), body.previous), (None, None));
+}
+
+#[test]
+fn an_order_that_began_before_it_was_told_keeps_its_time() {
+    let lifecycle = shipped("shipment");
+    let mut wish = create();
+    wish.occurred_at = Some(at(-3600));
+    let (decision, _) = decide_create(&context(&lifecycle), OrderKey::new(5), &wish);
+    let Decision::Accepted(entries) = decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(
+        (entries[0].occurred_at, entries[0].recorded_at),
+        (at(-3600), at(60))
+    );
+
+    wish.occurred_at = Some(Timestamp::from_nanos(Timestamp::EARLIEST_EVENT.as_nanos() - 1));
+    let (decision, _) = decide_create(&context(&lifecycle), OrderKey::new(5), &wish);
+    assert_eq!(decision, Decision::Refused(Refusal::OccurredAtOutOfRange));
+}
+
+#[test]
+fn only_those_whom_the_lifecycle_names_create_and_only_for_themselves() {
+    let lifecycle = shipped("merchant");
+    let judge = |actor| {
+        let mut wish = create();
+        wish.actor = actor;
+        decide_create(&context(&lifecycle), OrderKey::new(5), &wish).0
+    };
+    assert!(matches!(judge(CLIENT), Decision::Accepted(_)));
+    assert_eq!(judge(DRIVER), Decision::Refused(Refusal::Forbidden(Role::Driver)));
+    assert_eq!(
+        judge(CUSTOMER),
+        Decision::Refused(Refusal::Forbidden(Role::Customer))
+    );
+    let stranger = actor(31, Role::Client, Scope::Client(STRANGER_ID));
+    assert_eq!(judge(stranger), Decision::Refused(Refusal::NotYours));
+}
+
+#[test]
+fn a_creation_with_a_kept_id_is_made_once() {
+    let order = Order::of(shipped("food"));
+    assert_eq!(
+        decide_create_again(&order.head, &create()),
+        Decision::Duplicate(version(1))
+    );
+    let mut of_another_lifecycle = create();
+    of_another_lifecycle.lifecycle = LifecycleId::new(4);
+    assert_eq!(
+        decide_create_again(&order.head, &of_another_lifecycle),
+        Decision::Refused(Refusal::IdTaken)
+    );
+    let mut of_another = create();
+    of_another.owner = Owner {
+        customer: PartyId::NOBODY,
+        ..OWNER
+    };
+    let decision = decide_create_again(&order.head, &of_another);
+    assert_eq!(decision, Decision::Refused(Refusal::IdTaken));
+}
