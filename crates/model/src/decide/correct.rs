@@ -45,7 +45,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, strike: Version, reason: &str) -> Res
         ..PrivateBody::default()
     };
     draft.push(EntryKind::Correction, status, now, body, private);
-    draft.settle_parked();
+    draft.settle_parked(now);
     Ok(())
 }
 

@@ -128,8 +128,9 @@ impl<'a> Draft<'a> {
         });
     }
 
-    /// Applies what was parked and is allowed now, and gives up what no longer can be, until neither changes anything.
-    pub(super) fn settle_parked(&mut self) {
+    /// Applies what was parked and is allowed now, and gives up, at `given_up_at`, what no longer can be, until neither changes
+    /// anything.
+    pub(super) fn settle_parked(&mut self, given_up_at: Timestamp) {
         while let Some(place) = self.waiting.iter().position(|parked| !self.still_early(parked)) {
             let parked = self.waiting.remove(place);
             let body = Body {
@@ -151,7 +152,7 @@ impl<'a> Draft<'a> {
                     self.push(
                         EntryKind::Abandoned,
                         self.status,
-                        self.now(),
+                        given_up_at,
                         body,
                         PrivateBody::default(),
                     );
@@ -165,10 +166,9 @@ impl<'a> Draft<'a> {
         self.waiting.retain(|parked| parked.version != version);
     }
 
-    /// Gives up what has waited long enough; whether there was any.
-    pub(super) fn abandon_expired(&mut self) -> bool {
-        let now = self.now();
-        let (expired, waiting) = self.waiting.drain(..).partition(|parked| parked.until <= now);
+    /// Gives up what was to wait until `due_at` at most; whether there was any.
+    pub(super) fn abandon_expired(&mut self, due_at: Timestamp) -> bool {
+        let (expired, waiting) = self.waiting.drain(..).partition(|parked| parked.until <= due_at);
         self.waiting = waiting;
         let expired: Vec<Parked> = expired;
         for parked in &expired {

@@ -143,7 +143,7 @@ fn judge(
             force,
         } => override_status(&mut draft, status, reason, *force)?,
         Change::Correct { strike, reason } => correct::judge(&mut draft, *strike, reason)?,
-        Change::Due { .. } => due(&mut draft),
+        Change::Due { due_at } => due(&mut draft, *due_at),
     }
     let entries = draft.finish();
     // A single step may free parked reports, so the bound is asked of the whole.
@@ -186,7 +186,7 @@ fn cancel(draft: &mut Draft<'_>, reason: Option<&str>, source: &str) -> Result<(
             ..PrivateBody::default()
         },
     );
-    draft.settle_parked();
+    draft.settle_parked(now);
     Ok(())
 }
 
@@ -206,18 +206,16 @@ fn override_status(draft: &mut Draft<'_>, status: &str, reason: &str, force: boo
         ..PrivateBody::default()
     };
     draft.push(kind, to, now, Body::default(), private);
-    draft.settle_parked();
+    draft.settle_parked(now);
     Ok(())
 }
 
-/// What is due: giving up parked reports, or else the next step. One kind a time: the other is due again at once.
-fn due(draft: &mut Draft<'_>) {
-    if draft.abandon_expired() {
+/// What was due at `due_at`, once that time has come: giving up parked reports, or else the next step. What was due later is
+/// left to its own turn, so that a server that was down does the same in the same order.
+fn due(draft: &mut Draft<'_>, due_at: Timestamp) {
+    if due_at > draft.now() || draft.abandon_expired(due_at) || draft.head().step_due != Some(due_at) {
         return;
     }
-    let Some(due_at) = draft.head().step_due.filter(|due_at| *due_at <= draft.now()) else {
-        return;
-    };
     let Some(to) = draft
         .lifecycle()
         .automatic(draft.status())
@@ -232,7 +230,7 @@ fn due(draft: &mut Draft<'_>) {
         Body::default(),
         PrivateBody::default(),
     );
-    draft.settle_parked();
+    draft.settle_parked(due_at);
 }
 
 fn judge_time(context: &Context<'_>, occurred_at: Timestamp) -> Result<(), Refusal> {

@@ -52,7 +52,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, report: &Report) -> Result<(), Refusa
     match verdict {
         Verdict::Apply => {
             draft.push(EntryKind::StatusApplied, status, what.occurred_at, body, private);
-            draft.settle_parked();
+            draft.settle_parked(draft.now());
         }
         Verdict::Record => {
             body.reported = Some(status);

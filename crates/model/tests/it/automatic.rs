@@ -5,6 +5,7 @@ use model::decide::Decision;
 use model::head::DelayScale;
 use model::role::Role;
 use model::time::{Span, Timestamp};
+use model::{EntryKind, StateId};
 
 use crate::lifecycles::{looping, parking, shipped};
 use crate::order::{DRIVER, OPERATOR, Order, at, cancel, report};
@@ -57,11 +58,6 @@ fn a_restart_after_an_hour_gives_the_same_history() {
     }
     let mut asleep = Order::of(shipped("delivery"));
     asleep.run_timers_at(at(3600));
-    let story = |order: &Order| -> Vec<_> {
-        let told = order.entries.iter();
-        told.map(|entry| (entry.version, entry.kind, entry.status, entry.occurred_at))
-            .collect()
-    };
     assert_eq!(story(&awake), story(&asleep));
 }
 
@@ -146,4 +142,38 @@ fn recorded_times_grow_with_a_stuck_clock_and_a_backward_one() {
         times.windows(2).all(|pair| pair[1] - pair[0] == 1_000),
         "{times:?}"
     );
+}
+
+fn story(order: &Order) -> Vec<(u32, EntryKind, StateId, Timestamp)> {
+    let told = order.entries.iter();
+    told.map(|entry| (entry.version.get(), entry.kind, entry.status, entry.occurred_at))
+        .collect()
+}
+
+#[test]
+fn a_step_due_before_a_report_is_given_up_comes_first_after_a_restart_too() {
+    let begun = || {
+        let mut order = Order::of(parking());
+        order.accept(&DRIVER, &report("d", 5));
+        order.pass(&["b"]);
+        order
+    };
+    let mut awake = begun();
+    while let Some(due_at) = awake.head.due_at() {
+        awake.run_timers_at(due_at);
+    }
+    let mut asleep = begun();
+    asleep.run_timers_at(at(90_000));
+    assert_eq!((awake.status(), asleep.status()), ("d", "d"));
+    assert_eq!(story(&awake), story(&asleep));
+}
+
+#[test]
+fn what_an_automatic_step_makes_impossible_is_given_up_at_its_time() {
+    let mut order = Order::of(parking());
+    order.accept(&DRIVER, &report("e", 1));
+    order.pass(&["b"]);
+    order.run_timers_at(at(2_000));
+    let last = order.entries.last().unwrap();
+    assert_eq!((last.kind, last.occurred_at), (EntryKind::Abandoned, at(1_120)));
 }

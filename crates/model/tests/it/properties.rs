@@ -262,6 +262,21 @@ proptest! {
     }
 
     #[test]
+    fn timers_that_ran_late_make_the_same_history((lifecycle, story) in stories()) {
+        let (mut awake, _) = play(lifecycle, &story);
+        let (mut asleep, _) = play(lifecycle, &story);
+        while let Some(due_at) = awake.head.due_at() {
+            awake.run_timers_at(due_at);
+        }
+        asleep.run_timers_at(at(1_000_000_000));
+        let told = |order: &Order| -> Vec<_> {
+            let entries = order.entries.iter();
+            entries.map(|entry| (entry.kind, entry.status, entry.occurred_at)).collect()
+        };
+        prop_assert_eq!(told(&awake), told(&asleep));
+    }
+
+    #[test]
     fn the_past_as_known_is_the_fold_of_what_was_known((lifecycle, story) in stories()) {
         let (order, _) = play(lifecycle, &story);
         for count in 1..=order.entries.len() {
