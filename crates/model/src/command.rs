@@ -38,7 +38,7 @@ impl Scope {
     pub fn covers(self, owner: &Owner) -> bool {
         match self {
             Self::All => true,
-            Self::Client(client) => owner.client == client,
+            Self::Client(client) => owner.client == client && client != PartyId::NOBODY,
             Self::Customer(customer) => owner.customer == customer && customer != PartyId::NOBODY,
         }
     }

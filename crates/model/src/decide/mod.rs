@@ -93,8 +93,9 @@ pub fn decide_create(context: &Context<'_>, order: OrderKey, create: &Create) ->
 /// Whether a creation with a kept id repeats the one that made the order that has it.
 #[must_use]
 pub fn decide_create_again(head: &Head, create: &Create) -> Decision {
-    let same = head.lifecycle == create.lifecycle && head.owner == create.owner;
-    if same {
+    if !create.actor.scope.covers(&create.owner) {
+        Decision::Refused(Refusal::NotYours)
+    } else if head.lifecycle == create.lifecycle && head.owner == create.owner {
         Decision::Duplicate(Version::FIRST)
     } else {
         Decision::Refused(Refusal::IdTaken)

@@ -108,3 +108,14 @@ fn a_creation_with_a_kept_id_is_made_once() {
     let decision = decide_create_again(&order.head, &of_another);
     assert_eq!(decision, Decision::Refused(Refusal::IdTaken));
 }
+
+#[test]
+fn a_creation_made_again_shows_nobody_anothers_order() {
+    let order = Order::of(shipped("food"));
+    let mut again = create();
+    again.actor = actor(31, Role::Customer, Scope::Customer(STRANGER_ID));
+    assert_eq!(
+        decide_create_again(&order.head, &again),
+        Decision::Refused(Refusal::NotYours)
+    );
+}

@@ -18,6 +18,7 @@ fn scopes_cover_whom_they_name() {
     assert!(Scope::Client(CLIENT_ID).covers(&OWNER) && !Scope::Client(CUSTOMER_ID).covers(&OWNER));
     assert!(Scope::Customer(CUSTOMER_ID).covers(&OWNER) && !Scope::Customer(CLIENT_ID).covers(&OWNER));
     assert!(!Scope::Customer(PartyId::NOBODY).covers(&Owner::default()));
+    assert!(!Scope::Client(PartyId::NOBODY).covers(&Owner::default()));
 }
 
 #[test]
