@@ -163,6 +163,8 @@ impl RecentFingerprints {
         let mut numbers = words.iter().map(|word| u64::from_le_bytes(*word)).peekable();
         let has_older = numbers.next_if_eq(&OLDER_MARK).is_some();
         let latest: Vec<Fingerprint> = numbers.map(Fingerprint).collect();
-        (latest.len() <= RECENT_FINGERPRINTS).then_some(Self { latest, has_older })
+        let is_whole = latest.len() <= RECENT_FINGERPRINTS
+            && latest.iter().all(|found| found.version() >= Version::FIRST);
+        is_whole.then_some(Self { latest, has_older })
     }
 }

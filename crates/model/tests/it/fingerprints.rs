@@ -95,3 +95,13 @@ fn the_recipe_of_a_hash_is_for_ever() {
     assert_ne!(report, FingerprintHash::of_report("picked_up", at(0), "scanner"));
     assert_eq!(ReportHashes::default().iter().count(), 0);
 }
+
+#[test]
+fn a_fingerprint_of_no_entry_is_damage() {
+    let hash = FingerprintHash::of_client_event_id("scan-1").get();
+    let good = hash | 2;
+    for damaged in [vec![hash], vec![good, 0], vec![0, 0, good]] {
+        let bytes: Vec<u8> = damaged.into_iter().flat_map(u64::to_le_bytes).collect();
+        assert_eq!(RecentFingerprints::from_bytes(&bytes), None);
+    }
+}
