@@ -9,18 +9,18 @@ use crate::lifecycle::{Arrow, EarlyPolicy, LatePolicy, StateId, Step};
 use crate::limits::MAX_PARKED;
 use crate::refusal::Refusal;
 
-/// The entry that the same report made before, if it did. Same means: the client's event id is equal and so is what it
-/// says, or source, time and status are.
+/// The entry that the same report made before, if it did. Same means that source, time and status are equal; the client's
+/// event id then is or is not. An equal id with anything else is refused.
 pub(super) fn earlier(context: &Context<'_>, report: &Report) -> Result<Option<Version>, Refusal> {
     let what = report.what();
-    for suspect in context.suspects {
-        let same_id =
-            what.client_event_id.is_some() && client_event_id(suspect) == what.client_event_id.as_deref();
-        match (says_the_same(context, suspect, what), same_id) {
-            (true, _) => return Ok(Some(suspect.version)),
-            (false, true) => return Err(Refusal::EventIdReused),
-            (false, false) => {}
-        }
+    let mut suspects = context.suspects.iter();
+    if let Some(same) = suspects.find(|suspect| says_the_same(context, suspect, what)) {
+        return Ok(Some(same.version));
+    }
+    let event_id = what.client_event_id.as_deref();
+    let mut suspects = context.suspects.iter();
+    if event_id.is_some() && suspects.any(|suspect| client_event_id(suspect) == event_id) {
+        return Err(Refusal::EventIdReused);
     }
     Ok(None)
 }

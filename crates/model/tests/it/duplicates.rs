@@ -167,3 +167,25 @@ fn a_cancellation_again_changes_nothing() {
     );
     assert_eq!(order.entries.len(), 2);
 }
+
+#[test]
+fn a_repetition_under_a_used_event_id_is_judged_alike_in_whatever_order_suspects_come() {
+    let mut order = Order::of(keeping());
+    order.pass(&["picked_up", "in_transit"]);
+    let mut with_id = seen("picked_up", 1);
+    with_id.client_event_id = Some("scan-1".into());
+    order.accept(&DRIVER, &report_of(with_id.clone()));
+    order.accept(&DRIVER, &report("picked_up", 2));
+    with_id.occurred_at = at(2);
+    let change = report_of(with_id);
+    let mut suspects = order.entries[3..].to_vec();
+    assert_eq!(
+        order.judge(&DRIVER, None, &change, &suspects),
+        Decision::Duplicate(version(5))
+    );
+    suspects.reverse();
+    assert_eq!(
+        order.judge(&DRIVER, None, &change, &suspects),
+        Decision::Duplicate(version(5))
+    );
+}
