@@ -14,7 +14,7 @@ pub enum Refusal {
     #[error("the order belongs to someone else")]
     NotYours,
     /// The role may not do this.
-    #[error("a {} may not do this", .0.name())]
+    #[error("the role {} may not do this", .0.name())]
     Forbidden(Role),
     /// The order's lifecycle has no such status.
     #[error("unknown status '{status}': this order knows {}", .known.join(", "))]

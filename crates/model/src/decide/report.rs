@@ -93,12 +93,16 @@ fn verdict(draft: &Draft<'_>, status: StateId) -> Result<Verdict, Refusal> {
         },
     };
     let verdict = verdict.ok_or_else(|| draft.invalid_transition(status))?;
-    // Nobody may have kept what they may never report.
-    if !lifecycle
+    // Nobody may have kept what they may never report; what nothing leads to, nobody reports.
+    let mut arrows = lifecycle
         .arrows()
         .iter()
-        .any(|arrow| arrow.to == status && may_follow(draft, arrow))
-    {
+        .filter(|arrow| arrow.to == status)
+        .peekable();
+    if arrows.peek().is_none() {
+        return Err(draft.invalid_transition(status));
+    }
+    if !arrows.any(|arrow| may_follow(draft, arrow)) {
         return Err(Refusal::Forbidden(draft.role()));
     }
     if matches!(verdict, Verdict::Park) && draft.waiting() >= MAX_PARKED {

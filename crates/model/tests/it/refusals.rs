@@ -192,3 +192,28 @@ fn refusals_made_elsewhere_have_words_too() {
         ]
     );
 }
+
+#[test]
+fn no_order_comes_to_a_status_that_nothing_leads_to() {
+    let mut order = Order::of(keeping());
+    order.pass(&["picked_up"]);
+    for actor in [DRIVER, OPERATOR, ADMIN] {
+        let refusal = order.refusal(&actor, &report("created", 1));
+        assert_eq!(
+            refusal.to_string(),
+            "Cannot transition from 'picked_up' to 'created'"
+        );
+    }
+}
+
+#[test]
+fn the_role_that_may_not_is_named() {
+    let told = [Role::Operator, Role::System].map(|role| Refusal::Forbidden(role).to_string());
+    assert_eq!(
+        told,
+        [
+            "the role operator may not do this",
+            "the role system may not do this"
+        ]
+    );
+}
