@@ -4,6 +4,7 @@ use crate::entry::{Entry, EntryKind, FormatError};
 use crate::fingerprint::{Fingerprint, RecentFingerprints, ReportHashes};
 use crate::ids::{LifecycleId, OrderKey, Owner, Version};
 use crate::lifecycle::{Lifecycle, StateId};
+use crate::limits::MAX_ENTRIES;
 use crate::role::Role;
 use crate::time::{Span, Timestamp};
 
@@ -113,20 +114,26 @@ impl Head {
         self.status = entry.status;
         self.version = entry.version;
         self.recorded_at = entry.recorded_at;
+        if self.is_full() {
+            self.step_due = None;
+        }
         for hash in hashes.iter() {
             self.recent.push(Fingerprint::new(hash, entry.version), spilled);
         }
         Ok(())
     }
 
-    /// The next time at which something has to be done by itself.
+    /// The next time at which something has to be done by itself: never again for a full order, which can do nothing.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
-        self.parked
-            .iter()
-            .map(|parked| parked.until)
-            .chain(self.step_due)
-            .min()
+        let due = self.parked.iter().map(|parked| parked.until).chain(self.step_due);
+        due.min().filter(|_| !self.is_full())
+    }
+
+    /// Whether the order holds as many entries as an order may.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.version.get() >= MAX_ENTRIES
     }
 
     fn apply_parking(&mut self, entry: &Entry) -> Result<(), FormatError> {

@@ -6,6 +6,7 @@ use crate::entry::{Body, ENTRY_FORMAT, Entry, EntryKind, PrivateBody};
 use crate::head::{Head, Parked};
 use crate::ids::Version;
 use crate::lifecycle::{Lifecycle, StateId, Step};
+use crate::limits::MAX_ENTRIES;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::time::Timestamp;
@@ -129,9 +130,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Applies what was parked and is allowed now, and gives up, at `given_up_at`, what no longer can be, until neither changes
-    /// anything.
+    /// anything or the order is full.
     pub(super) fn settle_parked(&mut self, given_up_at: Timestamp) {
-        while let Some(place) = self.waiting.iter().position(|parked| !self.still_early(parked)) {
+        while let Some(place) = self.settled_place() {
             let parked = self.waiting.remove(place);
             let body = Body {
                 about: Some(parked.version),
@@ -166,12 +167,12 @@ impl<'a> Draft<'a> {
         self.waiting.retain(|parked| parked.version != version);
     }
 
-    /// Gives up what was to wait until `due_at` at most; whether there was any.
+    /// Gives up what was to wait until `due_at` at most, as far as there is room; whether there was any.
     pub(super) fn abandon_expired(&mut self, due_at: Timestamp) -> bool {
         let (expired, waiting) = self.waiting.drain(..).partition(|parked| parked.until <= due_at);
         self.waiting = waiting;
         let expired: Vec<Parked> = expired;
-        for parked in &expired {
+        for parked in expired.iter().take(self.room()) {
             let body = Body {
                 about: Some(parked.version),
                 ..Body::default()
@@ -185,6 +186,20 @@ impl<'a> Draft<'a> {
             );
         }
         !expired.is_empty()
+    }
+
+    /// Where a parked report stands that is early no more; none is looked for in a full order.
+    fn settled_place(&self) -> Option<usize> {
+        let mut waiting = self.waiting.iter();
+        waiting
+            .position(|parked| !self.still_early(parked))
+            .filter(|_| self.room() > 0)
+    }
+
+    /// Entries that the order can still take.
+    fn room(&self) -> usize {
+        let room = MAX_ENTRIES.saturating_sub(self.version.get());
+        usize::try_from(room).expect("32 bits fit a usize")
     }
 
     fn still_early(&self, parked: &Parked) -> bool {

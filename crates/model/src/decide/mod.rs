@@ -13,7 +13,7 @@ use crate::entry::{Body, Entry, EntryKind, PrivateBody};
 use crate::head::{DelayScale, Head};
 use crate::ids::{OrderKey, Version};
 use crate::lifecycle::{Lifecycle, StateId, Step};
-use crate::limits::{MAX_AHEAD, MAX_ENTRIES};
+use crate::limits::MAX_AHEAD;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::sealed::{Salt, Sealed};
@@ -134,6 +134,9 @@ fn judge(
             expected,
         });
     }
+    if head.is_full() {
+        return Err(Refusal::OrderFull);
+    }
     let mut draft = Draft::new(context, head, actor);
     match change {
         Change::Report(report) => report::judge(&mut draft, report)?,
@@ -147,11 +150,10 @@ fn judge(
         Change::Due { due_at } => due(&mut draft, *due_at),
     }
     let entries = draft.finish();
-    // A single step may free parked reports, so the bound is asked of the whole.
-    match entries.last() {
-        Some(last) if last.version.get() > MAX_ENTRIES => Err(Refusal::OrderFull),
-        Some(_) => Ok(Decision::Accepted(entries)),
-        None => Ok(Decision::Unchanged),
+    if entries.is_empty() {
+        Ok(Decision::Unchanged)
+    } else {
+        Ok(Decision::Accepted(entries))
     }
 }
 

@@ -10,7 +10,7 @@ use model::limits::{
 };
 use model::time::Timestamp;
 
-use crate::lifecycles::{looping, shipped};
+use crate::lifecycles::{looping, looping_and_parking, shipped};
 use crate::order::{DRIVER, OPERATOR, Order, at, create, report, report_of, seen};
 
 fn problem(spoil: impl FnOnce(&mut ReportFields)) -> Option<String> {
@@ -164,8 +164,35 @@ fn an_order_holds_ten_thousand_entries_and_no_more() {
         order.accept(&OPERATOR, &report(status, i64::from(number)));
     }
     assert_eq!(order.head.version.get(), MAX_ENTRIES);
+    assert_eq!(
+        (order.status(), order.head.step_due, order.head.due_at()),
+        ("away", None, None)
+    );
     let refusal = order.refusal(&OPERATOR, &report("home", 1));
     assert_eq!(refusal, Refusal::OrderFull);
     let decision = order.submit(&OPERATOR, &report("away", 2));
     assert_eq!(decision, Decision::Duplicate(crate::order::version(2)));
+}
+
+#[test]
+fn the_last_entry_of_an_order_is_not_kept_from_it_by_reports_that_wait() {
+    let mut order = Order::of(looping_and_parking());
+    for number in 2..=MAX_ENTRIES - 3 {
+        let status = if number % 2 == 0 { "away" } else { "home" };
+        order.accept(&OPERATOR, &report(status, i64::from(number)));
+    }
+    order.accept(&OPERATOR, &report("sold", 1));
+    order.accept(&OPERATOR, &report("sold", 2));
+    assert_eq!((order.status(), order.head.parked.len()), ("home", 2));
+    order.accept(&OPERATOR, &report("checked", 3));
+    assert_eq!(
+        (order.status(), order.head.version.get()),
+        ("checked", MAX_ENTRIES)
+    );
+    assert_eq!(order.head.due_at(), None, "a full order is left in peace");
+    order.run_timers_at(at(1_000_000));
+    assert_eq!(
+        order.refusal(&OPERATOR, &report("created", 4)),
+        Refusal::OrderFull
+    );
 }

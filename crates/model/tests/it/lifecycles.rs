@@ -145,6 +145,23 @@ to = "sold"
 by = ["admin"]
 "#;
 
+/// What [`LOOPING`] lacks to park reports that wait for a check.
+const CHECKED: &str = r#"
+[[state]]
+name = "checked"
+phase = "active"
+
+[[arrow]]
+from = "home"
+to = "checked"
+by = ["operator"]
+[[arrow]]
+from = "checked"
+to = "sold"
+by = ["operator"]
+after = "1h"
+"#;
+
 /// Says of some steps how they are taken back.
 const MENDING: &str = r#"
 name = "mending"
@@ -215,6 +232,13 @@ pub(crate) fn looping() -> Lifecycle {
     read("looping.toml", LOOPING)
 }
 
+/// As [`looping`], but sold only by way of a check, for which reports wait.
+pub(crate) fn looping_and_parking() -> Lifecycle {
+    let (loops, _) = LOOPING.rsplit_once("[[arrow]]").unwrap();
+    let loops = loops.replace("late = \"record\"", "early = \"park\"");
+    read("looping.toml", &format!("{loops}{CHECKED}"))
+}
+
 pub(crate) fn mending() -> Lifecycle {
     read("mending.toml", MENDING)
 }
@@ -228,6 +252,13 @@ pub(crate) fn shipped(name: &str) -> Lifecycle {
 /// The shipped ones and those of this file.
 pub(crate) fn all() -> Vec<Lifecycle> {
     let mut all = model::lifecycle::shipped();
-    all.extend([keeping(), parking(), parking_and_keeping(), looping(), mending()]);
+    all.extend([
+        keeping(),
+        parking(),
+        parking_and_keeping(),
+        looping(),
+        looping_and_parking(),
+        mending(),
+    ]);
     all
 }
