@@ -95,6 +95,15 @@ impl EntryKind {
             Self::Recorded | Self::Parked | Self::Abandoned | Self::Correction => false,
         }
     }
+
+    /// Whether a correction may ever strike an entry of this kind.
+    #[must_use]
+    pub const fn can_be_struck(self) -> bool {
+        match self {
+            Self::StatusApplied | Self::Recorded | Self::Parked | Self::Released | Self::Override => true,
+            Self::Created | Self::Abandoned | Self::Correction => false,
+        }
+    }
 }
 
 /// A place on earth, in degrees.

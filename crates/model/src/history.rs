@@ -235,36 +235,47 @@ pub struct Folded {
     pub spilled: Vec<Fingerprint>,
 }
 
-/// The unstruck status-bearing entries so far.
+/// The entries so far that stand: not struck.
 #[derive(Default)]
-struct Standing(Vec<(Version, StateId)>);
+struct Standing {
+    /// Those that say what the status is, with it.
+    statuses: Vec<(Version, StateId)>,
+    /// Those that a correction may strike.
+    strikable: Vec<Version>,
+}
 
 impl Standing {
     fn take(&mut self, entry: &Entry) -> Result<(), HistoryFault> {
         if entry.kind.bears_status() {
-            self.0.push((entry.version, entry.status));
-        } else if entry.kind == EntryKind::Correction {
+            self.statuses.push((entry.version, entry.status));
+        }
+        if entry.kind.can_be_struck() {
+            self.strikable.push(entry.version);
+        }
+        if entry.kind == EntryKind::Correction {
             let body = entry.body().map_err(|error| HistoryFault::Format {
                 version: entry.version,
                 error,
             })?;
-            let struck = body
+            let place = body
                 .about
-                .filter(|struck| *struck < entry.version && *struck != Version::FIRST);
-            let struck = struck.ok_or(HistoryFault::About(entry.version))?;
-            self.0.retain(|(version, _)| *version != struck);
+                .and_then(|struck| self.strikable.binary_search(&struck).ok());
+            let struck = self
+                .strikable
+                .remove(place.ok_or(HistoryFault::About(entry.version))?);
+            self.statuses.retain(|(version, _)| *version != struck);
         }
         Ok(())
     }
 
     fn stands(&self, version: Version) -> bool {
-        self.0
+        self.statuses
             .binary_search_by_key(&version, |(version, _)| *version)
             .is_ok()
     }
 
     fn status(&self) -> Option<StateId> {
-        self.0.last().map(|(_, status)| *status)
+        self.statuses.last().map(|(_, status)| *status)
     }
 }
 
@@ -274,7 +285,7 @@ pub(crate) fn status_without(entries: &[Entry], strike: Version) -> Option<State
     for entry in entries {
         standing.take(entry).ok()?;
     }
-    standing.0.retain(|(version, _)| *version != strike);
+    standing.statuses.retain(|(version, _)| *version != strike);
     standing.status()
 }
 

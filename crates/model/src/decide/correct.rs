@@ -50,23 +50,15 @@ pub(super) fn judge(draft: &mut Draft<'_>, strike: Version, reason: &str) -> Res
 }
 
 fn correctable(struck: &Entry, history: &[Entry]) -> Result<bool, CorrectionRefusal> {
-    match struck.kind {
-        EntryKind::StatusApplied | EntryKind::Released | EntryKind::Override | EntryKind::Recorded => {
-            Ok(true)
-        }
-        EntryKind::Created | EntryKind::Correction | EntryKind::Abandoned => Ok(false),
-        EntryKind::Parked => {
-            let ended = |kind| {
-                history
-                    .iter()
-                    .any(|entry| about(entry, kind) == Some(struck.version))
-            };
-            if ended(EntryKind::Released) {
-                return Err(CorrectionRefusal::ReleasedSince);
-            }
-            Ok(!ended(EntryKind::Abandoned))
-        }
+    // Only a parked report has entries of these kinds about it.
+    let ended = |kind| {
+        let mut entries = history.iter();
+        entries.any(|entry| about(entry, kind) == Some(struck.version))
+    };
+    if ended(EntryKind::Released) {
+        return Err(CorrectionRefusal::ReleasedSince);
     }
+    Ok(struck.kind.can_be_struck() && !ended(EntryKind::Abandoned))
 }
 
 /// A step that ended the order, or moved stock or money, is taken back only as the lifecycle says.

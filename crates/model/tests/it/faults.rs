@@ -205,3 +205,21 @@ fn a_head_that_meets_an_unreadable_entry_is_as_before() {
         assert_eq!(head, order.head);
     }
 }
+
+#[test]
+fn a_correction_strikes_what_can_be_struck_and_once() {
+    let mut order = Order::of(parking_and_keeping());
+    order.pass(&["b", "customs"]);
+    order.accept(&DRIVER, &report("b", 4));
+    order.accept(&DRIVER, &report("b", 5));
+    order.accept(&OPERATOR, &correct(4));
+    order.accept(&OPERATOR, &correct(5));
+    for about in [1, 4, 6, 7, 8] {
+        let mut entries = order.entries.clone();
+        rewrite(&mut entries[6], |body| body.about = Some(version(about)));
+        let fault = History::new(&order.lifecycle, &entries)
+            .fold(order.scale)
+            .unwrap_err();
+        assert_eq!(fault, HistoryFault::About(version(7)), "{about}");
+    }
+}
