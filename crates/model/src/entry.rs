@@ -384,7 +384,8 @@ impl Entry {
         Ok(self.body()?.reported.unwrap_or(self.status))
     }
 
-    /// The hashes by which a repeated report is found: none for entries that no report made.
+    /// The hashes by which a repeated report is found: of reports, and of cancellations that name a source, as a report of the
+    /// same would. None for other entries.
     ///
     /// # Errors
     /// As [`Entry::body`].

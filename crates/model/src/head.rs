@@ -95,7 +95,7 @@ impl Head {
         Ok(head)
     }
 
-    /// Takes the next entry in. `hashes` are the entry's; fingerprints that no longer fit the head are added to `spilled`.
+    /// Takes the next entry in. `hashes` are its [`Entry::report_hashes`]; fingerprints that no longer fit the head are added to `spilled`.
     ///
     /// # Errors
     /// [`FormatError`] if the entry cannot be read; the head is then as before.
