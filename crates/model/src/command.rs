@@ -162,6 +162,7 @@ impl Report {
     /// # Errors
     /// Names the first field that is out of bounds.
     pub fn new(what: ReportFields) -> Result<Self, FieldError> {
+        at_most_chars("status", Some(&what.status), MAX_SOURCE_CHARS)?;
         at_most_chars("source", Some(&what.source), MAX_SOURCE_CHARS)?;
         at_most_chars("event_id", what.client_event_id.as_deref(), MAX_EVENT_ID_CHARS)?;
         at_most_chars("notes", what.notes.as_deref(), MAX_TEXT_CHARS)?;

@@ -199,9 +199,12 @@ fn override_status(draft: &mut Draft<'_>, status: &str, reason: &str, force: boo
     }
     let to = draft.state_named(status)?;
     let kind = match draft.lifecycle().step(draft.status(), to) {
-        Step::Allowed(_) => EntryKind::StatusApplied,
-        Step::Late | Step::Early | Step::Never if force => EntryKind::Override,
-        Step::Same | Step::Late | Step::Early | Step::Never => return Err(draft.invalid_transition(to)),
+        Step::Allowed(arrow) if arrow.by.contains(Role::Admin) => EntryKind::StatusApplied,
+        // Also along an arrow that only the server follows: nobody is charged by an admin's saying so.
+        Step::Allowed(_) | Step::Late | Step::Early | Step::Never if force => EntryKind::Override,
+        Step::Same | Step::Allowed(_) | Step::Late | Step::Early | Step::Never => {
+            return Err(draft.invalid_transition(to));
+        }
     };
     let now = draft.now();
     let private = PrivateBody {

@@ -270,7 +270,7 @@ impl<'a> GroupState<'a> {
             return Ok(None);
         };
         match judge(&context, &slot.head, actor, expected, change) {
-            Decision::Accepted(entries) => self.accept(place, &lifecycle, entries, &hashes).map(Some),
+            Decision::Accepted(entries) => self.accept(place, &lifecycle, entries, change).map(Some),
             decision @ (Decision::Duplicate(_) | Decision::Unchanged | Decision::Refused(_)) => {
                 Ok(Some(outcome_without_entry(&slot.head, decision)))
             }
@@ -282,7 +282,7 @@ impl<'a> GroupState<'a> {
         place: usize,
         lifecycle: &Lifecycle,
         entries: Vec<Entry>,
-        hashes: &ReportHashes,
+        change: &Change,
     ) -> Result<Outcome, Error> {
         let slot = self
             .slots
@@ -290,11 +290,10 @@ impl<'a> GroupState<'a> {
             .ok_or_else(|| Error::Damaged("no such slot".to_owned()))?;
         let mut first: Option<(Version, EntryKind)> = None;
         for entry in entries {
-            // Only the report's own entry has its fingerprints; what follows from it has none.
-            let hashes = if first.is_none() {
-                *hashes
-            } else {
-                ReportHashes::default()
+            // A report brings the fingerprints of its own entry along; those of any other entry are taken of itself.
+            let hashes = match (first, &change) {
+                (None, Change::Report(report)) => *report.hashes(),
+                (_, _) => entry.report_hashes(lifecycle).map_err(|error| damaged(&error))?,
             };
             slot.head
                 .apply(&entry, lifecycle, self.deciding.scale, &hashes, &mut slot.spilled)
