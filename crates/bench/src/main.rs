@@ -15,6 +15,10 @@ use clap::{Parser, ValueEnum};
 
 use figure::Figures;
 
+/// The server's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Waybill.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example:\n  cargo run --release -p bench -- engine")]

@@ -41,6 +41,14 @@ pub struct Placement {
     pub(crate) last: Position,
 }
 
+impl Placement {
+    /// Of an order that has no entries stored yet.
+    pub const UNBORN: Self = Self {
+        first: Position::new(0),
+        last: Position::new(0),
+    };
+}
+
 /// An order as a group loaded it, locked until the group ends.
 #[derive(Clone, Debug)]
 pub struct Loaded {

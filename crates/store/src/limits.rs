@@ -12,7 +12,7 @@ pub const CHECKPOINT_BYTES: u64 = 32 << 20;
 pub const MAX_WAL_BYTES: u64 = 128 << 20;
 /// A log with nothing new for this long is checkpointed whatever its size, so that the next start is quick.
 pub const CHECKPOINT_IDLE: Duration = Duration::from_millis(500);
-/// Orders whose heads the writer keeps in memory: ≈ 400 bytes each, so at most ≈ 50 MB when as many are under way.
+/// The latest orders whose heads the writer keeps in memory for certain; at most twice as many, of ≈ 330 bytes each.
 pub const CACHED_HEADS: usize = 128 * 1024;
 /// How long a connection waits for another process that holds a lock for a moment.
 pub const BUSY_WAIT: Duration = Duration::from_secs(2);

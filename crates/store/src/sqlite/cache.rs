@@ -65,7 +65,7 @@ impl<K: Eq + Hash + Clone, V> Generations<K, V> {
     }
 
     fn put(&mut self, key: K, value: V) {
-        if self.young.len() >= CACHED_HEADS / 2 {
+        if self.young.len() >= CACHED_HEADS {
             self.old = std::mem::take(&mut self.young);
         }
         self.old.remove(&key);
