@@ -18,7 +18,7 @@ use output::complain;
 
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
-#[command(name = "waybill", version, about, max_term_width = 110)]
+#[command(name = "waybill", version, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

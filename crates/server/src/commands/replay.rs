@@ -72,7 +72,14 @@ impl Olist {
         let summary = replay(app.engine().handle(), &plan, &|done| bar.inc(done)).await;
         bar.finish_and_clear();
         app.stop().await;
-        say(&report(&plan, problems.len(), &summary?, latencies.percentiles()));
+        let summary = summary?;
+        say(&report(&plan, problems.len(), &summary, latencies.percentiles()));
+        if let Some(example) = &summary.example {
+            say(&format!(
+                "look at one: waybill history {example} --data-dir {}",
+                self.data.data_dir.display()
+            ));
+        }
         Ok(Ended::Well)
     }
 }

@@ -60,6 +60,8 @@ pub struct Summary {
     pub duplicates: u64,
     /// Reports that stay refused, by the reason of the last refusal.
     pub rejected: BTreeMap<String, u64>,
+    /// A shipment worth a look: one whose report came out of order, else the first.
+    pub example: Option<PublicId>,
     /// Commands sent, those sent again included.
     pub sent: u64,
     /// How long it took.
@@ -94,6 +96,7 @@ pub fn tracking_number(store_id: &[u8; 16], reference: &str) -> PublicId {
 pub async fn replay(handle: &Handle, plan: &Plan, progress: &dyn Fn(u64)) -> Result<Summary, ReplayError> {
     let began = Instant::now();
     let mut replay = Replay::new(handle, plan).await?;
+    replay.summary.example = replay.tracking_numbers.first().cloned();
     for steps in plan.steps.chunks(BATCH_STEPS) {
         replay.batch(steps.iter().collect()).await?;
         while replay.send_again().await? {}
@@ -165,10 +168,16 @@ impl<'a> Replay<'a> {
             .map(|(step, _)| step)
             .collect();
         let before = self.summary.applied;
+        let first = steps.first().map(|step| step.shipment);
         if !steps.is_empty() {
             self.batch(steps).await?;
         }
         let applied = self.summary.applied - before;
+        if applied > 0 && self.summary.applied_later == 0 {
+            self.summary.example = first
+                .and_then(|shipment| self.tracking_numbers.get(shipment))
+                .cloned();
+        }
         self.summary.applied_later += applied;
         Ok(applied > 0)
     }
