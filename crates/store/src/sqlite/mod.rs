@@ -62,8 +62,8 @@ pub struct SqliteStore {
     checkpointer: Arc<Checkpointer>,
     /// One writer at a time; it gives the place back when it is dropped.
     writer_taken: Arc<AtomicBool>,
-    // Last, so that the lock outlives every connection.
-    _folder: Option<DataFolder>,
+    /// `None` where another process may be writing. Last, so that the lock outlives every connection.
+    folder: Option<Arc<DataFolder>>,
 }
 
 impl SqliteStore {
@@ -82,7 +82,7 @@ impl SqliteStore {
             options,
             checkpointer,
             writer_taken: Arc::default(),
-            _folder: Some(folder),
+            folder: Some(Arc::new(folder)),
         })
     }
 
@@ -100,8 +100,8 @@ impl SqliteStore {
             checkpointer: Checkpointer::idle(&options),
             database,
             options,
-            writer_taken: Arc::new(AtomicBool::new(true)),
-            _folder: None,
+            writer_taken: Arc::default(),
+            folder: None,
         })
     }
 }
@@ -120,13 +120,17 @@ impl Store for SqliteStore {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
+        let folder = self.folder.clone().ok_or_else(only_read)?;
         if self.writer_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::Unavailable {
                 trouble: Trouble::Busy,
                 detail: "the embedded store has one writer, and it is taken".to_owned(),
             });
         }
-        let taken = WriterPlace(self.writer_taken.clone());
+        let taken = WriterPlace {
+            taken: self.writer_taken.clone(),
+            _folder: folder,
+        };
         let writer = SqliteWriter::new(
             &self.database,
             self.options.node.clone(),
@@ -145,6 +149,9 @@ impl Store for SqliteStore {
         lifecycles: &[Lifecycle],
         at: Timestamp,
     ) -> Result<Vec<StoredLifecycle>, OpenError> {
+        if self.folder.is_none() {
+            return Err(self.database.open_error(only_read()));
+        }
         lifecycles::pin(&self.database, lifecycles, at)
     }
 
@@ -153,11 +160,21 @@ impl Store for SqliteStore {
     }
 }
 
-/// The one writer's place, given back when it is dropped.
-struct WriterPlace(Arc<AtomicBool>);
+fn only_read() -> Error {
+    Error::Unavailable {
+        trouble: Trouble::NotWritable,
+        detail: "it was opened for reading only".to_owned(),
+    }
+}
+
+/// The one writer's place, given back when it is dropped. A writer that outlives its store keeps the folder locked.
+struct WriterPlace {
+    taken: Arc<AtomicBool>,
+    _folder: Arc<DataFolder>,
+}
 
 impl Drop for WriterPlace {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.taken.store(false, Ordering::Release);
     }
 }
