@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::api::{Birth, Identity};
-use crate::error::{Error, OpenError};
+use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{BUSY_WAIT, READER_CACHE_KIB, WRITER_CACHE_KIB};
 
 /// `WBIL`, in the file's header: tells our file from any other database.
@@ -31,8 +31,10 @@ impl Database {
     /// Makes the file or checks it, and runs what migrations it lacks, each in a transaction of its own.
     pub(super) fn prepare(&self, birth: &Birth) -> Result<Identity, OpenError> {
         self.check_file()?;
-        let mut connection = self.connect_writer().map_err(|error| self.open_error(error))?;
+        let mut connection = self.create().map_err(|error| self.open_error(error))?;
+        // Before any setting, as the journal's mode is kept in the file: it may be somebody else's.
         let version = self.check_version(&connection)?;
+        set_up_writer(&connection).map_err(|error| self.open_error(error))?;
         self.migrate(&mut connection, version, birth)
             .map_err(|error| self.open_error(error))?;
         read_identity(&connection).map_err(|error| self.open_error(error))
@@ -55,17 +57,17 @@ impl Database {
     }
 
     pub(super) fn connect_writer(&self) -> Result<Connection, Error> {
+        let connection = self.create()?;
+        set_up_writer(&connection)?;
+        Ok(connection)
+    }
+
+    fn create(&self) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_WAIT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        connection.pragma_update(None, "foreign_keys", false)?;
-        connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
 
@@ -83,7 +85,7 @@ impl Database {
     pub(super) fn open_error(&self, error: Error) -> OpenError {
         match error {
             Error::Unavailable {
-                trouble: crate::Trouble::NotWritable,
+                trouble: Trouble::NotWritable,
                 detail,
             } => OpenError::NotWritable {
                 path: self.path.to_path_buf(),
@@ -184,6 +186,23 @@ impl Database {
         }
         Ok(())
     }
+}
+
+fn set_up_writer(connection: &Connection) -> Result<(), Error> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    // Told, not refused, by SQLite: a file system without shared memory, for one.
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(Error::Unavailable {
+            trouble: Trouble::NotWritable,
+            detail: format!("no write-ahead log here, only journal mode {mode}"),
+        });
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
 }
 
 fn known_version() -> i64 {
