@@ -22,8 +22,6 @@ pub(super) struct SqliteGroup<'a> {
 
 impl<'a> SqliteGroup<'a> {
     pub(super) fn new(writer: &'a mut SqliteWriter) -> Self {
-        // Until the commit has succeeded: whatever way the group ends, what is in memory is read again.
-        writer.stale = true;
         let ends = writer.ends;
         Self { writer, ends }
     }
@@ -107,7 +105,7 @@ impl<'a> SqliteGroup<'a> {
 impl Drop for SqliteGroup<'_> {
     fn drop(&mut self) {
         if !self.writer.connection.is_autocommit() {
-            // Should this fail, the writer is stale and rolls back before its next group.
+            // Should this fail, the writer rolls back before it does anything else.
             drop(self.writer.connection.execute_batch("ROLLBACK"));
         }
     }
@@ -155,6 +153,8 @@ impl Group for SqliteGroup<'_> {
         at: Timestamp,
         writes: GroupWrites,
     ) -> Result<Committed, Error> {
+        // Until the commit has succeeded: whatever way it ends, what is in memory is read again.
+        self.writer.stale = true;
         let placements = self.write(commit, at, &writes)?;
         self.writer
             .connection

@@ -57,6 +57,14 @@ impl SqliteWriter {
         })
     }
 
+    /// A group that was dropped leaves nothing to settle, unless it could not be rolled back.
+    fn settle(&mut self) -> Result<(), Error> {
+        if self.stale || !self.connection.is_autocommit() {
+            self.recover()?;
+        }
+        Ok(())
+    }
+
     /// After a failure: leaves the transaction and believes only what is stored.
     fn recover(&mut self) -> Result<(), Error> {
         if !self.connection.is_autocommit() {
@@ -71,9 +79,7 @@ impl SqliteWriter {
 
 impl Writer for SqliteWriter {
     fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error> {
-        if self.stale {
-            self.recover()?;
-        }
+        self.settle()?;
         self.checkpointer.give_way(&self.connection);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         Ok(Box::new(SqliteGroup::new(self)))
@@ -92,9 +98,7 @@ impl Writer for SqliteWriter {
     }
 
     fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error> {
-        if self.stale {
-            self.recover()?;
-        }
+        self.settle()?;
         let transaction = self.connection.transaction()?;
         let numbers = {
             let mut insert = transaction.prepare_cached(
