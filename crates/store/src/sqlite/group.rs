@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::rows;
 use super::statements::{entry_columns, entry_from_row, head_columns, head_from_row};
 use super::writer::{Ends, SqliteWriter};
-use crate::api::{CommitId, Committed, DeadLetter, Group, GroupWrites, Loaded, LogEntry, Placement};
+use crate::api::{CommitId, Committed, DeadLetter, Group, GroupWrites, Loaded, LogEntry, Placement, Writer};
 use crate::digest::CommitDigest;
 use crate::error::Error;
 
@@ -54,6 +54,13 @@ impl<'a> SqliteGroup<'a> {
         at: Timestamp,
         writes: &GroupWrites,
     ) -> Result<Vec<Placement>, Error> {
+        let next = self.writer.next_commit();
+        if commit != next {
+            let (commit, next) = (commit.0, next.0);
+            return Err(Error::Statement(format!(
+                "commit {commit} is not the next, which is {next}"
+            )));
+        }
         let connection = &self.writer.connection;
         let entries = u32::try_from(writes.entries.len())
             .map_err(|_| Error::Statement("too many entries".to_owned()))?;
