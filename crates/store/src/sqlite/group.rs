@@ -1,11 +1,11 @@
 //! One group: its loads, and its one commit.
 
-use model::Entry;
 use model::command::OrderRef;
 use model::fingerprint::FingerprintHash;
 use model::ids::{DeadLetterId, OrderKey, Position, Version};
 use model::public_id::PublicId;
 use model::time::Timestamp;
+use model::{Entry, Head};
 use rusqlite::Connection;
 
 use super::rows;
@@ -124,13 +124,24 @@ impl Group for SqliteGroup<'_> {
     }
 
     fn history(&mut self, loaded: &Loaded) -> Result<Vec<Entry>, Error> {
-        let mut entries = walk(&self.writer.connection, loaded.placement.last, Version::FIRST)?;
+        let mut entries = walk(
+            &self.writer.connection,
+            &loaded.head,
+            loaded.placement.last,
+            Version::FIRST,
+        )?;
         entries.reverse();
         Ok(entries.into_iter().map(|found| found.entry).collect())
     }
 
     fn entry(&mut self, loaded: &Loaded, version: Version) -> Result<Option<Entry>, Error> {
-        let last = walk(&self.writer.connection, loaded.placement.last, version)?.pop();
+        let last = walk(
+            &self.writer.connection,
+            &loaded.head,
+            loaded.placement.last,
+            version,
+        )?
+        .pop();
         Ok(last
             .map(|found| found.entry)
             .filter(|entry| entry.version == version))
@@ -193,32 +204,38 @@ impl Group for SqliteGroup<'_> {
     }
 }
 
-/// Walks a history backwards from a position until a version is reached.
-pub(super) fn walk(connection: &Connection, from: Position, until: Version) -> Result<Vec<LogEntry>, Error> {
+/// Walks an order's history backwards, from its head and where that says it ends, until a version is reached.
+pub(super) fn walk(
+    connection: &Connection,
+    head: &Head,
+    last: Position,
+    until: Version,
+) -> Result<Vec<LogEntry>, Error> {
     let mut find = connection.prepare_cached(concat!(
         "SELECT ",
         entry_columns!(),
         " FROM entries WHERE position = ?1"
     ))?;
     let mut walked: Vec<LogEntry> = Vec::new();
-    let mut position = from;
-    while position.get() > 0 {
+    let (mut position, order) = (last, head.order);
+    for version in (until.get().max(Version::FIRST.get())..=head.version.get()).rev() {
         let mut rows = find.query([position.get()])?;
         let row = rows
             .next()?
             .ok_or_else(|| Error::damaged(format!("the log has no position {position}")))?;
         let (found, previous) = entry_from_row(row)?;
-        // A chain that does not go back would be walked for ever.
-        if previous >= position {
+        // A chain that leads elsewhere would show one order's entries to another's owner.
+        if (found.entry.order, found.entry.version.get()) != (order, version) {
             return Err(Error::damaged(format!(
-                "position {position} points forward to {previous}"
+                "position {position} is not version {version} of order {order}"
             )));
         }
-        let version = found.entry.version;
-        walked.push(found);
-        if version <= until {
-            break;
+        if version == Version::FIRST.get() && previous.get() != 0 {
+            return Err(Error::damaged(format!(
+                "version 1 of order {order} has one before it"
+            )));
         }
+        walked.push(found);
         position = previous;
     }
     Ok(walked)

@@ -167,7 +167,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn history(&mut self, order: &OrderRecord) -> Result<Vec<LogEntry>, Error> {
-        let mut entries = walk(self.connection, order.placement.last, Version::FIRST)?;
+        let mut entries = walk(self.connection, &order.head, order.placement.last, Version::FIRST)?;
         entries.reverse();
         Ok(entries)
     }
