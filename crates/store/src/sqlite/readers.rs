@@ -9,7 +9,7 @@ use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
 use model::public_id::PublicId;
 use model::sealed::Sealed;
 use model::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::connect::Database;
 use super::convert::{lifecycle_id, number, state};
@@ -60,10 +60,15 @@ impl Readers {
         let began = Instant::now();
         open.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > MAX_READ))?;
         open.execute_batch("BEGIN")?;
-        let result = job(&mut SqliteReader { connection: open });
-        open.progress_handler(0, None::<fn() -> bool>)?;
-        open.execute_batch("COMMIT")?;
-        result
+        let result = job(&mut SqliteReader {
+            connection: open,
+            ends_at: Some(began + MAX_READ),
+        });
+        let ended = open
+            .progress_handler(0, None::<fn() -> bool>)
+            .and_then(|()| open.execute_batch("COMMIT"));
+        // The job's own error first: an input/output error also ends the transaction, and with it goes the commit.
+        result.and(ended.map_err(Error::from))
     }
 
     /// Closes what is idle and lends nothing any more.
@@ -131,6 +136,8 @@ fn closed() -> Error {
 
 struct SqliteReader<'a> {
     connection: &'a Connection,
+    /// `None`: as long as it takes.
+    ends_at: Option<Instant>,
 }
 
 /// [`head_columns`], then the written-once part.
@@ -150,16 +157,12 @@ impl Reader for SqliteReader<'_> {
     fn order(&mut self, order: &OrderRef) -> Result<Option<OrderRecord>, Error> {
         match order {
             OrderRef::Public(id) => {
-                let mut find = self
-                    .connection
-                    .prepare_cached(order_select!("WHERE o.public_id = ?1"))?;
+                let mut find = self.prepare(order_select!("WHERE o.public_id = ?1"))?;
                 let mut rows = find.query([id.as_str()])?;
                 rows.next()?.map(order_from_row).transpose()
             }
             OrderRef::Key(key) => {
-                let mut find = self
-                    .connection
-                    .prepare_cached(order_select!("WHERE o.order_key = ?1"))?;
+                let mut find = self.prepare(order_select!("WHERE o.order_key = ?1"))?;
                 let mut rows = find.query([key.get()])?;
                 rows.next()?.map(order_from_row).transpose()
             }
@@ -167,6 +170,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn history(&mut self, order: &OrderRecord) -> Result<Vec<LogEntry>, Error> {
+        self.check_time()?;
         let mut entries = walk(self.connection, &order.head, order.placement.last, Version::FIRST)?;
         entries.reverse();
         Ok(entries)
@@ -203,9 +207,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn older_fingerprints(&mut self, order: OrderKey) -> Result<Vec<Fingerprint>, Error> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT fingerprint FROM older_fingerprints WHERE order_key = ?1")?;
+        let mut select = self.prepare("SELECT fingerprint FROM older_fingerprints WHERE order_key = ?1")?;
         let found = select.query_map([order.get()], |row| row.get::<_, i64>(0))?;
         found
             .map(|number| Ok(Fingerprint::from_number(number?.cast_unsigned())))
@@ -213,7 +215,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn dead_letter(&mut self, id: DeadLetterId) -> Result<Option<DeadLetter>, Error> {
-        let mut find = self.connection.prepare_cached(
+        let mut find = self.prepare(
             "SELECT received_at, decided_at, order_key, public_id, actor_id, code, detail, content FROM dead_letters \
              WHERE dead_letter_id = ?1",
         )?;
@@ -229,7 +231,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn status_counts(&mut self) -> Result<Vec<StatusCount>, Error> {
-        let mut select = self.connection.prepare_cached(
+        let mut select = self.prepare(
             "SELECT client_id, lifecycle_id, status, orders FROM status_counts WHERE orders > 0 \
              ORDER BY client_id, lifecycle_id, status",
         )?;
@@ -247,9 +249,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn party(&mut self, kind: PartyKind, name: &str) -> Result<Option<PartyId>, Error> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT party_id FROM parties WHERE kind = ?1 AND name = ?2")?;
+        let mut find = self.prepare("SELECT party_id FROM parties WHERE kind = ?1 AND name = ?2")?;
         let found: Option<i64> = find
             .query_row((kind.number(), name), |row| row.get(0))
             .optional()?;
@@ -257,13 +257,12 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn party_name(&mut self, party: PartyId) -> Result<Option<String>, Error> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT name FROM parties WHERE party_id = ?1")?;
+        let mut find = self.prepare("SELECT name FROM parties WHERE party_id = ?1")?;
         Ok(find.query_row([party.get()], |row| row.get(0)).optional()?)
     }
 
     fn totals(&mut self) -> Result<Totals, Error> {
+        self.check_time()?;
         let max = |sql: &str| -> Result<i64, Error> {
             Ok(self
                 .connection
@@ -280,7 +279,7 @@ impl Reader for SqliteReader<'_> {
 
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
         // As long as the tables are: see `integrity_problems`.
-        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        self.take_as_long_as_it_takes()?;
         let sql = "SELECT order_key FROM (SELECT order_key FROM orders EXCEPT SELECT order_key FROM order_heads) \
                    UNION ALL SELECT order_key FROM (SELECT order_key FROM order_heads EXCEPT SELECT order_key FROM \
                    orders) WHERE order_key > ?1 LIMIT ?2";
@@ -289,7 +288,7 @@ impl Reader for SqliteReader<'_> {
 
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error> {
         // Takes as long as the file is large: the caller holds the store's lock, nobody waits.
-        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        self.take_as_long_as_it_takes()?;
         let mut check = self.connection.prepare("PRAGMA integrity_check(20)")?;
         let lines = check.query_map([], |row| row.get::<_, String>(0))?;
         let lines: Result<Vec<String>, rusqlite::Error> = lines.collect();
@@ -297,7 +296,25 @@ impl Reader for SqliteReader<'_> {
     }
 }
 
-impl SqliteReader<'_> {
+impl<'a> SqliteReader<'a> {
+    /// SQLite looks at the clock while it works, not between two short statements of a job that dawdles.
+    fn check_time(&self) -> Result<(), Error> {
+        match self.ends_at {
+            Some(ends_at) if Instant::now() > ends_at => Err(Error::ReadTooLong),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, Error> {
+        self.check_time()?;
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    fn take_as_long_as_it_takes(&mut self) -> Result<(), Error> {
+        self.ends_at = None;
+        Ok(self.connection.progress_handler(0, None::<fn() -> bool>)?)
+    }
+
     fn page<T>(
         &self,
         sql: &str,
@@ -305,7 +322,7 @@ impl SqliteReader<'_> {
         limit: u32,
         read: impl Fn(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let mut select = self.connection.prepare_cached(sql)?;
+        let mut select = self.prepare(sql)?;
         let mut rows = select.query((from, limit.min(MAX_PAGE)))?;
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
