@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::SqliteOptions;
 use super::connect::Database;
-use crate::error::{Error, OpenError};
+use crate::error::{Error, OpenError, Trouble};
 use crate::limits::CHECKPOINT_IDLE;
 
 /// Bytes of a frame of the log beside its page.
@@ -38,6 +38,12 @@ struct Progress {
     copied: u64,
 }
 
+impl Progress {
+    const fn is_complete(&self) -> bool {
+        self.copied == self.frames
+    }
+}
+
 impl Checkpointer {
     pub(super) fn start(database: &Database, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let checkpointer = Self::idle(options);
@@ -50,7 +56,7 @@ impl Checkpointer {
             .spawn(move || shared.run(&connection))
             .map_err(|error| {
                 database.open_error(Error::Unavailable {
-                    trouble: crate::Trouble::Failed,
+                    trouble: Trouble::Failed,
                     detail: error.to_string(),
                 })
             })?;
@@ -109,7 +115,7 @@ impl Checkpointer {
             };
             if idle || progress.frames.saturating_sub(progress.copied) >= self.checkpoint_frames {
                 let done = run_checkpoint(connection, "PASSIVE");
-                pending = !done.is_ok_and(|done| done.copied == done.frames);
+                pending = !done.is_ok_and(|done| done.is_complete());
             }
             if progress.frames >= self.max_frames {
                 self.must_give_way.store(true, Ordering::Release);
@@ -133,14 +139,19 @@ impl Checkpointer {
     }
 }
 
+/// Runs a checkpoint, as far as readers let it. Fails where another is running.
 fn run_checkpoint(connection: &Connection, mode: &str) -> Result<Progress, Error> {
-    let progress = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        Ok(Progress {
-            frames: row.get::<_, i64>(1)?.max(0).cast_unsigned(),
-            copied: row.get::<_, i64>(2)?.max(0).cast_unsigned(),
-        })
-    })?;
-    Ok(progress)
+    let (frames, copied): (i64, i64) =
+        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+            Ok((row.get(1)?, row.get(2)?))
+        })?;
+    match (u64::try_from(frames), u64::try_from(copied)) {
+        (Ok(frames), Ok(copied)) => Ok(Progress { frames, copied }),
+        (_, _) => Err(Error::Unavailable {
+            trouble: Trouble::Busy,
+            detail: "another checkpoint is running".to_owned(),
+        }),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
