@@ -12,6 +12,10 @@ pub const CHECKPOINT_BYTES: u64 = 32 << 20;
 pub const MAX_WAL_BYTES: u64 = 128 << 20;
 /// A log with nothing new for this long is checkpointed whatever its size, so that the next start is quick.
 pub const CHECKPOINT_IDLE: Duration = Duration::from_millis(500);
+/// Longest that a group waits for the log to be copied: readers that came before are gone by then.
+pub const MAX_GIVE_WAY: Duration = Duration::from_millis(1_500);
+/// Between two looks at whether they are: well below a group's own time on a slow disk.
+pub const GIVE_WAY_PAUSE: Duration = Duration::from_millis(2);
 /// The latest orders whose heads the writer keeps in memory for certain; at most twice as many, of ≈ 330 bytes each.
 pub const CACHED_HEADS: usize = 128 * 1024;
 /// How long a connection waits for another process that holds a lock for a moment.

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 
 use super::SqliteOptions;
 use super::connect::Database;
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::CHECKPOINT_IDLE;
+use crate::limits::{CHECKPOINT_IDLE, GIVE_WAY_PAUSE, MAX_GIVE_WAY};
 
 /// Bytes of a frame of the log beside its page.
 const FRAME_HEADER_BYTES: u64 = 24;
@@ -84,10 +85,21 @@ impl Checkpointer {
     }
 
     /// Before a group: where the log is over its bound, copies the rest and begins it anew. The thread has copied most of it.
+    ///
+    /// While nothing is written, readers that come see the whole log and are in nobody's way, and those that came before
+    /// are soon gone. `RESTART` by itself would wait for a moment without readers, which may never come.
     pub(super) fn give_way(&self, writer: &Connection) {
-        if self.must_give_way.swap(false, Ordering::AcqRel) {
-            // Should it fail, the log grows on and the next round tries again.
-            drop(run_checkpoint(writer, "RESTART"));
+        if !self.must_give_way.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let began = Instant::now();
+        while began.elapsed() < MAX_GIVE_WAY {
+            if run_checkpoint(writer, "PASSIVE").is_ok_and(|done| done.is_complete()) {
+                // Should it fail, the log grows on and the next round tries again.
+                drop(run_checkpoint(writer, "RESTART"));
+                return;
+            }
+            std::thread::sleep(GIVE_WAY_PAUSE);
         }
     }
 
