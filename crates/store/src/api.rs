@@ -405,7 +405,8 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn totals(&mut self) -> Result<Totals, Error>;
 
-    /// Orders without a head, and heads without an order: there are none in a sound store.
+    /// Orders without a head, heads without an order, and pairs that differ in lifecycle or owner: there are none in a sound
+    /// store.
     ///
     /// # Errors
     /// As [`Reader::order`].

@@ -12,7 +12,7 @@ use model::history::Folded;
 use model::ids::{LifecycleId, OrderKey, PartyId, Position};
 use model::{Entry, Head, History, Lifecycle, StateId};
 
-use crate::api::{CommitId, CommitRecord, LogEntry, OrderRecord, StatusCount, Store};
+use crate::api::{CommitId, CommitRecord, LogEntry, OrderRecord, Reader, StatusCount, Store};
 use crate::digest::{CommitDigest, GENESIS};
 use crate::error::Error;
 
@@ -98,6 +98,12 @@ impl Verification<'_> {
             .ok()
     }
 
+    /// A page, or its first row where the page cannot be read: what is damaged must not hide its neighbours.
+    fn page<T>(&self, read: impl Fn(&mut dyn Reader, u32) -> Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+        let page = self.store.reading(|reader| read(reader, PAGE));
+        page.or_else(|_| self.store.reading(|reader| read(reader, 1)))
+    }
+
     fn files(&mut self) {
         let problems = self.store.reading(|reader| reader.integrity_problems());
         for problem in self.noting("database", problems).unwrap_or_default() {
@@ -107,7 +113,7 @@ impl Verification<'_> {
         for order in self.noting("orders", unpaired).unwrap_or_default() {
             self.found(
                 format!("order {order}"),
-                "has a head without an order, or an order without a head",
+                "the order and its head do not belong together: one is missing, or lifecycle or owner differ",
             );
         }
     }
@@ -118,14 +124,19 @@ impl Verification<'_> {
             commit: CommitId(0),
             position: Position::new(0),
         };
-        loop {
+        let last = self.store.reading(|reader| reader.totals());
+        let last = self
+            .noting("commits", last)
+            .map_or(CommitId(0), |totals| totals.last_commit);
+        while chain.commit < last {
             let after = chain.commit;
-            let page = self.store.reading(|reader| reader.commits(after, PAGE));
-            let Some(commits) = self.noting("commits", page).filter(|commits| !commits.is_empty()) else {
-                break;
-            };
-            for commit in &commits {
-                self.commit(&mut chain, commit);
+            match self.page(|reader, limit| reader.commits(after, limit)) {
+                Ok(commits) if commits.is_empty() => break,
+                Ok(commits) => commits.iter().for_each(|commit| self.commit(&mut chain, commit)),
+                Err(error) => {
+                    chain.commit = CommitId(after.0 + 1);
+                    self.found(format!("commit {}", chain.commit.0), error.to_string());
+                }
             }
             progress(&self.report);
         }
@@ -138,11 +149,11 @@ impl Verification<'_> {
 
     fn commit(&mut self, chain: &mut Chain, commit: &CommitRecord) {
         let place = format!("commit {}", commit.commit.0);
-        if commit.commit.0 != chain.commit.0 + 1 {
+        if commit.commit.0 - 1 != chain.commit.0 {
             self.found(&*place, format!("stands where {} belongs", chain.commit.0 + 1));
         }
-        if commit.first_position != chain.position.next() {
-            let expected = chain.position.next();
+        let expected = Position::new(chain.position.get().saturating_add(1));
+        if commit.first_position != expected {
             self.found(
                 &*place,
                 format!("begins at position {}, not {expected}", commit.first_position),
@@ -160,28 +171,24 @@ impl Verification<'_> {
         // From what is stored, so that one damaged commit is one finding and not every later one.
         chain.digest = commit.digest;
         chain.commit = commit.commit;
-        chain.position = Position::new(commit.first_position.get() - 1 + i64::from(commit.entries));
+        let last = commit.first_position.get().saturating_sub(1);
+        chain.position = Position::new(last.saturating_add(i64::from(commit.entries)));
     }
 
     fn entries_of(&mut self, commit: &CommitRecord) -> Vec<Entry> {
-        let first = commit.first_position.get();
-        let end = first + i64::from(commit.entries);
+        let mut next = commit.first_position.get();
+        let end = next.saturating_add(i64::from(commit.entries));
         let mut entries = Vec::new();
-        let mut next = first;
         while next < end {
             let wanted = u32::try_from(end - next).unwrap_or(PAGE).min(PAGE);
-            let after = Position::new(next - 1);
-            let page = match self.store.reading(|reader| reader.log(after, wanted)) {
+            let after = Position::new(next.saturating_sub(1));
+            let page = match self.page(|reader, limit| reader.log(after, limit.min(wanted))) {
                 Ok(page) => page,
-                // One entry that cannot be read must not hide its neighbours.
-                Err(_) => match self.store.reading(|reader| reader.log(after, 1)) {
-                    Ok(one) => one,
-                    Err(error) => {
-                        self.found(format!("position {next}"), error.to_string());
-                        next += 1;
-                        continue;
-                    }
-                },
+                Err(error) => {
+                    self.found(format!("position {next}"), error.to_string());
+                    next += 1;
+                    continue;
+                }
             };
             let found = page.into_iter().take_while(|found| found.position.get() < end);
             let before = next;
@@ -214,22 +221,21 @@ impl Verification<'_> {
             .into_iter()
             .map(|stored| (stored.id, stored.lifecycle))
             .collect();
+        let last = self.store.reading(|reader| reader.totals());
+        let last = self
+            .noting("orders", last)
+            .map_or(OrderKey::new(0), |totals| totals.last_order);
         let mut after = OrderKey::new(0);
-        loop {
-            let page = match self.store.reading(|reader| reader.orders(after, PAGE)) {
-                Ok(page) => page,
-                Err(_) => match self.store.reading(|reader| reader.orders(after, 1)) {
-                    Ok(one) => one,
-                    Err(error) => {
-                        self.found(format!("the order after {after}"), error.to_string());
-                        break;
-                    }
-                },
-            };
-            let Some(last) = page.last() else { break };
-            after = last.head.order;
-            for order in &page {
-                self.order(order, &lifecycles);
+        while after < last {
+            match self.page(|reader, limit| reader.orders(after, limit)) {
+                Ok(page) => {
+                    after = page.last().map_or(last, |order| order.head.order);
+                    page.iter().for_each(|order| self.order(order, &lifecycles));
+                }
+                Err(error) => {
+                    after = after.next();
+                    self.found(format!("order {after}"), error.to_string());
+                }
             }
             progress(&self.report);
         }
@@ -285,6 +291,12 @@ impl Verification<'_> {
                     order.head.version
                 ),
             );
+        }
+        if entries
+            .first()
+            .is_some_and(|born| born.recorded_at != order.created_at)
+        {
+            self.found(place, "was not created when its first entry was recorded");
         }
         let born_with = entries
             .first()

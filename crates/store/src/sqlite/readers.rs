@@ -280,9 +280,11 @@ impl Reader for SqliteReader<'_> {
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
         // As long as the tables are: see `integrity_problems`.
         self.take_as_long_as_it_takes()?;
-        let sql = "SELECT order_key FROM (SELECT order_key FROM orders EXCEPT SELECT order_key FROM order_heads) \
-                   UNION ALL SELECT order_key FROM (SELECT order_key FROM order_heads EXCEPT SELECT order_key FROM \
-                   orders) WHERE order_key > ?1 LIMIT ?2";
+        let sql = "SELECT o.order_key FROM orders o LEFT JOIN order_heads h USING (order_key) WHERE o.order_key > ?1 AND \
+                   (o.lifecycle_id, o.tenant_id, o.client_id, o.customer_id) IS NOT \
+                   (h.lifecycle_id, h.tenant_id, h.client_id, h.customer_id) \
+                   UNION ALL SELECT h.order_key FROM order_heads h LEFT JOIN orders o USING (order_key) \
+                   WHERE h.order_key > ?1 AND o.order_key IS NULL LIMIT ?2";
         self.page(sql, i64::MIN, limit, |row| Ok(OrderKey::new(row.get(0)?)))
     }
 
