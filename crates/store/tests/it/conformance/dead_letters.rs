@@ -1,0 +1,104 @@
+//! Refusals that are kept.
+
+use model::ids::{DeadLetterId, OrderKey, PartyId};
+use model::time::Timestamp;
+use store::{CommitId, DeadLetter, GroupWrites, NewDeadLetter};
+
+use crate::backend::Backend;
+use crate::orders::Clerk;
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        received_at: Timestamp::from_nanos(1),
+        decided_at: Timestamp::from_nanos(2),
+        order: Some(OrderKey::new(3)),
+        public_id: "A-1".into(),
+        actor: PartyId::new(4),
+        code: "invalid_transition".into(),
+        detail: "no \"arrow\"".into(),
+        content: (0..=u8::MAX).collect(),
+    }
+}
+
+fn keep(clerk: &mut Clerk, letter: &DeadLetter) -> DeadLetterId {
+    let commit = clerk.writer.next_commit();
+    let mut group = clerk.writer.begin().unwrap();
+    let id = group.next_dead_letter_id();
+    let writes = GroupWrites {
+        dead_letters: vec![NewDeadLetter {
+            id,
+            letter: letter.clone(),
+        }],
+        ..GroupWrites::default()
+    };
+    assert!(!writes.is_empty());
+    group.commit(commit, clerk.rules.now, writes).unwrap();
+    id
+}
+
+pub(super) fn a_dead_letter_comes_back_as_written(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    let without_order = DeadLetter {
+        order: None,
+        content: [].into(),
+        ..letter()
+    };
+    for expected in [letter(), without_order] {
+        let id = keep(&mut clerk, &expected);
+        let found = store.reading(|reader| reader.dead_letter(id)).unwrap();
+        assert_eq!(found, Some(expected));
+    }
+    let unknown = store.reading(|reader| reader.dead_letter(DeadLetterId::new(9)));
+    assert_eq!(unknown.unwrap(), None);
+    let totals = store.reading(|reader| reader.totals()).unwrap();
+    assert_eq!((totals.dead_letters, totals.last_commit), (2, CommitId(2)));
+}
+
+pub(super) fn the_same_refusal_is_found_and_another_is_not(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    let id = keep(&mut clerk, &letter());
+    let later = DeadLetter {
+        received_at: Timestamp::from_nanos(10),
+        decided_at: Timestamp::from_nanos(20),
+        ..letter()
+    };
+    let others = [
+        DeadLetter {
+            public_id: "A-2".into(),
+            ..letter()
+        },
+        DeadLetter {
+            actor: PartyId::new(5),
+            ..letter()
+        },
+        DeadLetter {
+            code: "forbidden".into(),
+            ..letter()
+        },
+        DeadLetter {
+            detail: "other".into(),
+            ..letter()
+        },
+        DeadLetter {
+            content: [1].into(),
+            ..letter()
+        },
+    ];
+    let mut group = clerk.writer.begin().unwrap();
+    assert_eq!(group.same_dead_letter(&later).unwrap(), Some(id));
+    for other in &others {
+        assert_eq!(group.same_dead_letter(other).unwrap(), None, "{other:?}");
+    }
+}
+
+pub(super) fn numbers_of_a_dropped_group_are_given_again(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    let mut group = clerk.writer.begin().unwrap();
+    assert_eq!(group.next_dead_letter_id(), DeadLetterId::new(1));
+    assert_eq!(group.next_dead_letter_id(), DeadLetterId::new(2));
+    drop(group);
+    assert_eq!(keep(&mut clerk, &letter()), DeadLetterId::new(1));
+}

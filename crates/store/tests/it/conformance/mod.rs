@@ -1,0 +1,88 @@
+//! What every store does, whatever database is behind it. A scenario sees a [`Backend`] and the API, nothing else.
+//!
+//! A new database lists its backend at the end; the scenarios are the same. After each, the store must be sound.
+
+mod dead_letters;
+mod groups;
+mod heads;
+mod lifecycles;
+mod log;
+mod parties;
+mod reading;
+mod reopening;
+
+use crate::backend::Backend;
+
+/// Runs a scenario, then proves the store it leaves.
+fn run(backend: &dyn Backend, scenario: fn(&dyn Backend)) {
+    scenario(backend);
+    let report = store::verify::verify(&*backend.open(), &mut |_| {});
+    assert_eq!(report.findings, [], "after the scenario");
+}
+
+macro_rules! conformance {
+    ($database:ident, $backend:expr; $($module:ident: $($scenario:ident),+;)+) => {
+        mod $database {
+            $(mod $module {
+                $(#[test]
+                fn $scenario() {
+                    super::super::run(&$backend, super::super::$module::$scenario);
+                })+
+            })+
+        }
+    };
+}
+
+macro_rules! every_scenario {
+    ($database:ident, $backend:expr) => {
+        conformance! {
+            $database, $backend;
+            groups:
+                an_order_is_found_by_public_id_and_by_key,
+                what_is_unknown_loads_as_none_in_its_place,
+                a_group_reads_histories_and_single_entries,
+                a_dropped_group_leaves_nothing_and_the_next_one_works,
+                positions_and_commits_have_no_gaps_over_failed_groups,
+                commit_ids_rise_by_one_and_are_known_once_durable,
+                a_taken_public_id_is_refused_and_nothing_is_stored,
+                a_commit_under_another_id_than_the_next_is_refused,
+                an_entry_without_a_head_fails_its_group,
+                keys_are_given_out_again_when_their_group_was_dropped,
+                there_is_one_writer_at_a_time;
+            heads:
+                parked_reports_roundtrip_from_memory_and_from_storage,
+                spilled_fingerprints_roundtrip_from_memory_and_from_storage,
+                an_order_with_three_thousand_entries_is_walked,
+                what_is_due_comes_longest_due_first,
+                counts_follow_every_change_of_status;
+            log:
+                entries_commits_and_orders_come_in_pages,
+                a_group_is_one_commit_whose_digest_covers_its_entries,
+                private_parts_and_details_come_back_as_written;
+            dead_letters:
+                a_dead_letter_comes_back_as_written,
+                the_same_refusal_is_found_and_another_is_not,
+                numbers_of_a_dropped_group_are_given_again;
+            parties:
+                a_name_has_one_number_for_ever,
+                kinds_of_parties_have_names_of_their_own;
+            lifecycles:
+                definitions_keep_their_numbers_when_pinned_again,
+                a_changed_definition_is_refused_and_nothing_of_its_list_is_kept,
+                a_new_version_stands_beside_the_old_one;
+            reading:
+                an_empty_store_reads_as_empty,
+                readers_beside_a_writer_see_whole_groups_only,
+                a_read_that_pages_too_long_is_ended_and_the_next_works,
+                a_read_that_dawdles_between_its_questions_is_ended,
+                more_readers_than_there_are_places_wait_their_turn,
+                what_a_failed_job_says_reaches_its_caller;
+            reopening:
+                a_reopened_store_reads_the_same,
+                a_reopened_store_goes_on_where_it_ended,
+                an_identity_is_kept_for_ever;
+        }
+    };
+}
+
+every_scenario!(sqlite, crate::backend::SqliteFolder::new());
