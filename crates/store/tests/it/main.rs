@@ -4,6 +4,7 @@
 
 mod backend;
 mod conformance;
+mod damage;
 mod folder;
 mod half_written;
 mod orders;
