@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to fail")]
 
 mod backend;
+mod checkpoint;
 mod conformance;
 mod damage;
 mod folder;
+mod full_disk;
 mod half_written;
 mod orders;
+mod sqlite;
