@@ -2,174 +2,15 @@
 
 use model::command::OrderRef;
 use model::fingerprint::{Fingerprint, FingerprintHash};
-use model::ids::{DeadLetterId, LifecycleId, OrderKey, Owner, PartyId, Position, Version};
-use model::public_id::PublicId;
-use model::sealed::Sealed;
+use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
 use model::time::Timestamp;
-use model::{Entry, Head, Lifecycle, StateId};
+use model::{Entry, Lifecycle};
 
 use crate::error::{Error, OpenError};
-
-/// What a new store is born with. Randomness and time are the caller's.
-#[derive(Clone, Debug)]
-pub struct Birth {
-    /// Tells stores apart.
-    pub store_id: [u8; 16],
-    /// The key of the store's event ids.
-    pub event_id_key: [u8; 16],
-    /// Now.
-    pub at: Timestamp,
-}
-
-/// What a store is for ever.
-#[derive(Clone)]
-pub struct Identity {
-    /// Tells stores apart.
-    pub store_id: [u8; 16],
-    /// The key of its event ids. Not for logs.
-    pub event_id_key: [u8; 16],
-}
-
-/// A commit's number, from 1, without gaps per writer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CommitId(pub i64);
-
-/// Where an order's entries begin and end, in the store's own terms: handed back as it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placement {
-    pub(crate) first: Position,
-    pub(crate) last: Position,
-}
-
-impl Placement {
-    /// Of an order that has no entries stored yet.
-    pub const UNBORN: Self = Self {
-        first: Position::new(0),
-        last: Position::new(0),
-    };
-}
-
-/// An order as a group loaded it, locked until the group ends.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// Its head.
-    pub head: Head,
-    /// Where its entries are.
-    pub placement: Placement,
-}
-
-/// An order to be stored.
-#[derive(Clone, Debug)]
-pub struct NewOrder {
-    /// Its key, from [`Group::next_order_key`].
-    pub order: OrderKey,
-    /// Its public id.
-    pub public_id: PublicId,
-    /// Its lifecycle.
-    pub lifecycle: LifecycleId,
-    /// Whose it is.
-    pub owner: Owner,
-    /// The customer's reference.
-    pub reference: Option<Box<str>>,
-    /// When its creation was recorded.
-    pub created_at: Timestamp,
-    /// What was told of it.
-    pub details: Sealed,
-}
-
-/// A head that a group changed.
-#[derive(Clone, Debug)]
-pub struct HeadChange {
-    /// What was loaded: `None` for an order born in this group.
-    pub before: Option<(StateId, Placement)>,
-    /// The head now.
-    pub head: Head,
-    /// Fingerprints that no longer fit it.
-    pub spilled: Vec<Fingerprint>,
-}
-
-/// A refused submission to be kept.
-#[derive(Clone, Debug)]
-pub struct NewDeadLetter {
-    /// Its number, from [`Group::next_dead_letter_id`].
-    pub id: DeadLetterId,
-    /// What was asked of whom.
-    pub letter: DeadLetter,
-}
-
-/// A refused submission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// When it was refused.
-    pub decided_at: Timestamp,
-    /// The order, if it is known.
-    pub order: Option<OrderKey>,
-    /// The order's id as given.
-    pub public_id: Box<str>,
-    /// Who submitted it.
-    pub actor: PartyId,
-    /// The refusal's code.
-    pub code: Box<str>,
-    /// The refusal in words.
-    pub detail: Box<str>,
-    /// What was submitted, the bytes as received.
-    pub content: Box<[u8]>,
-}
-
-/// All results of one group.
-#[derive(Debug, Default)]
-pub struct GroupWrites {
-    /// Orders born in the group, by rising key.
-    pub orders: Vec<NewOrder>,
-    /// Heads changed, each order once.
-    pub heads: Vec<HeadChange>,
-    /// Entries in the order in which they were decided, each with the place of its order in `heads`.
-    pub entries: Vec<(usize, Entry)>,
-    /// Refusals to be kept.
-    pub dead_letters: Vec<NewDeadLetter>,
-}
-
-impl GroupWrites {
-    /// Whether there is nothing to store.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.dead_letters.is_empty()
-    }
-}
-
-/// A durable group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// Its commit.
-    pub commit: CommitId,
-    /// The last position of the log, which is the group's if it has entries.
-    pub last_position: Position,
-}
-
-/// Kinds of parties that have a name outside and a number inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PartyKind {
-    /// A merchant, carrier account or shop.
-    Client,
-    /// A customer.
-    Customer,
-    /// Whoever submits: a user name or a key.
-    Principal,
-}
-
-impl PartyKind {
-    /// The stored number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Client => 1,
-            Self::Customer => 2,
-            Self::Principal => 3,
-        }
-    }
-}
+use crate::records::{
+    CommitId, CommitRecord, Committed, DeadLetter, GroupWrites, Identity, Loaded, LogEntry, OrderRecord,
+    PartyKind, StatusCount, StoredLifecycle, Totals,
+};
 
 /// Writes groups. A writer belongs to one thread.
 pub trait Writer: Send {
@@ -180,7 +21,10 @@ pub trait Writer: Send {
     fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error>;
 
     /// The id that the next group must commit under. A group whose outcome is unknown is tried again under the same.
-    fn next_commit(&self) -> CommitId;
+    ///
+    /// # Errors
+    /// Whatever reading gives: after a failure what is stored is asked anew.
+    fn next_commit(&mut self) -> Result<CommitId, Error>;
 
     /// Whether a commit is durable: settles an unknown outcome.
     ///
@@ -253,82 +97,6 @@ pub trait Group {
         at: Timestamp,
         writes: GroupWrites,
     ) -> Result<Committed, Error>;
-}
-
-/// An order's written-once part with its head.
-#[derive(Clone, Debug)]
-pub struct OrderRecord {
-    /// Its public id.
-    pub public_id: PublicId,
-    /// The customer's reference.
-    pub reference: Option<Box<str>>,
-    /// When its creation was recorded.
-    pub created_at: Timestamp,
-    /// What was told of it; `None` once erased.
-    pub details: Option<Sealed>,
-    /// Its present.
-    pub head: Head,
-    /// Where its entries are.
-    pub placement: Placement,
-}
-
-/// An entry with its place in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    /// The place.
-    pub position: Position,
-    /// The entry.
-    pub entry: Entry,
-}
-
-/// A stored commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitRecord {
-    /// Its number.
-    pub commit: CommitId,
-    /// When it was made.
-    pub at: Timestamp,
-    /// The position of its first entry; if it has none, the one its first would have had.
-    pub first_position: Position,
-    /// How many entries it has.
-    pub entries: u32,
-    /// SHA-256 over the writer's previous digest, this row and its entries.
-    pub digest: [u8; 32],
-}
-
-/// How many orders of a client have a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StatusCount {
-    /// The client.
-    pub client: PartyId,
-    /// The lifecycle.
-    pub lifecycle: LifecycleId,
-    /// The status.
-    pub status: StateId,
-    /// How many.
-    pub orders: u64,
-}
-
-/// A stored lifecycle definition.
-#[derive(Clone, Debug)]
-pub struct StoredLifecycle {
-    /// Its number.
-    pub id: LifecycleId,
-    /// The definition.
-    pub lifecycle: Lifecycle,
-}
-
-/// How much a store holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
-    /// The last position of the log.
-    pub last_position: Position,
-    /// The last commit.
-    pub last_commit: CommitId,
-    /// The youngest order.
-    pub last_order: OrderKey,
-    /// Dead letters kept.
-    pub dead_letters: u64,
 }
 
 /// Reads, in one short transaction: everything a reader says belongs together.

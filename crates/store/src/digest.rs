@@ -4,7 +4,7 @@ use model::Entry;
 use model::time::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::api::CommitId;
+use crate::records::CommitId;
 
 /// The digest before a writer's first commit.
 pub(crate) const GENESIS: [u8; 32] = [0; 32];

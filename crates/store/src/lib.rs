@@ -13,12 +13,14 @@ mod digest;
 mod error;
 pub mod folder;
 pub mod limits;
+mod records;
 pub mod sqlite;
 pub mod verify;
 
-pub use api::{
-    Birth, CommitId, CommitRecord, Committed, DeadLetter, Group, GroupWrites, HeadChange, Identity, Loaded,
-    LogEntry, NewDeadLetter, NewOrder, OrderRecord, PartyKind, Placement, Reader, StatusCount, Store,
-    StoredLifecycle, Totals, Writer,
-};
+pub use api::{Group, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
+pub use records::{
+    Birth, CommitId, CommitRecord, Committed, DeadLetter, GroupWrites, HeadChange, Identity, Loaded,
+    LogEntry, NewDeadLetter, NewOrder, OrderRecord, PartyKind, Placement, StatusCount, StoredLifecycle,
+    Totals,
+};

@@ -12,9 +12,10 @@ use model::history::Folded;
 use model::ids::{LifecycleId, OrderKey, PartyId, Position};
 use model::{Entry, Head, History, Lifecycle, StateId};
 
-use crate::api::{CommitId, CommitRecord, LogEntry, OrderRecord, Reader, StatusCount, Store};
+use crate::api::{Reader, Store};
 use crate::digest::{CommitDigest, GENESIS};
 use crate::error::Error;
+use crate::records::{CommitId, CommitRecord, LogEntry, OrderRecord, StatusCount};
 
 /// Rows read at a time: well within the bound on a read.
 const PAGE: u32 = 500;

@@ -164,7 +164,7 @@ impl WriterLoop {
         let mut pause = COMMIT_PAUSE;
         let mut tries = 1;
         loop {
-            let commit = self.writer.next_commit();
+            let commit = self.writer.next_commit()?;
             let (answers, result) = self.attempt_once(&commands, commit)?;
             match result {
                 Ok(()) => return Ok(answers),

@@ -9,8 +9,8 @@ use std::hash::Hash;
 use model::ids::OrderKey;
 use model::public_id::PublicId;
 
-use crate::api::Loaded;
 use crate::limits::CACHED_HEADS;
+use crate::records::Loaded;
 
 #[derive(Default)]
 pub(super) struct HeadCache {

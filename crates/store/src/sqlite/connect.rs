@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use crate::api::{Birth, Identity};
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{BUSY_WAIT, READER_CACHE_KIB, WRITER_CACHE_KIB};
+use crate::records::{Birth, Identity};
 
 /// `WBIL`, in the file's header: tells our file from any other database.
 const APPLICATION_ID: i64 = 0x5742_494C;

@@ -11,9 +11,10 @@ use rusqlite::Connection;
 use super::rows;
 use super::statements::{entry_columns, entry_from_row, head_columns, head_from_row};
 use super::writer::{Ends, SqliteWriter};
-use crate::api::{CommitId, Committed, DeadLetter, Group, GroupWrites, Loaded, LogEntry, Placement, Writer};
+use crate::api::Group;
 use crate::digest::CommitDigest;
 use crate::error::Error;
+use crate::records::{CommitId, Committed, DeadLetter, GroupWrites, Loaded, LogEntry, Placement};
 
 pub(super) struct SqliteGroup<'a> {
     writer: &'a mut SqliteWriter,
@@ -54,7 +55,7 @@ impl<'a> SqliteGroup<'a> {
         at: Timestamp,
         writes: &GroupWrites,
     ) -> Result<Vec<Placement>, Error> {
-        let next = self.writer.next_commit();
+        let next = CommitId(self.ends.commit.0 + 1);
         if commit != next {
             let (commit, next) = (commit.0, next.0);
             return Err(Error::Statement(format!(

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::connect::Database;
 use super::convert::lifecycle_id;
-use crate::api::StoredLifecycle;
 use crate::error::{Error, OpenError};
+use crate::records::StoredLifecycle;
 
 pub(super) fn pin(
     database: &Database,

@@ -22,10 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use model::Lifecycle;
 use model::time::Timestamp;
 
-use crate::api::{Birth, Identity, Reader, Store, StoredLifecycle, Writer};
+use crate::api::{Reader, Store, Writer};
 use crate::error::{Error, OpenError, Trouble};
 use crate::folder::DataFolder;
 use crate::limits::{CHECKPOINT_BYTES, MAX_WAL_BYTES};
+use crate::records::{Birth, Identity, StoredLifecycle};
 
 use checkpoint::Checkpointer;
 use connect::Database;

@@ -15,11 +15,12 @@ use super::connect::Database;
 use super::convert::{lifecycle_id, number, state};
 use super::group::walk;
 use super::statements::{HEAD_COLUMNS, entry_columns, entry_from_row, head_columns, head_from_row};
-use crate::api::{
-    CommitId, CommitRecord, DeadLetter, LogEntry, OrderRecord, PartyKind, Reader, StatusCount, Totals,
-};
+use crate::api::Reader;
 use crate::error::{Error, Trouble};
 use crate::limits::{MAX_PAGE, MAX_READ, READERS};
+use crate::records::{
+    CommitId, CommitRecord, DeadLetter, LogEntry, OrderRecord, PartyKind, StatusCount, Totals,
+};
 
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS_PER_LOOK: i32 = 10_000;

@@ -11,8 +11,8 @@ use rusqlite::{CachedStatement, Connection, params};
 use sha2::{Digest, Sha256};
 
 use super::statements::waiting_to_bytes;
-use crate::api::{CommitId, DeadLetter, HeadChange, NewDeadLetter, NewOrder, Placement};
 use crate::error::Error;
+use crate::records::{CommitId, DeadLetter, HeadChange, NewDeadLetter, NewOrder, Placement};
 
 pub(super) fn insert_orders(connection: &Connection, orders: &[NewOrder]) -> Result<(), Error> {
     if orders.is_empty() {
@@ -184,11 +184,24 @@ pub(super) fn write_counts(connection: &Connection, heads: &[HeadChange]) -> Res
         "INSERT INTO status_counts (client_id, lifecycle_id, status, orders) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for ((client, lifecycle, status), delta) in deltas.into_iter().filter(|(_, delta)| *delta != 0) {
-        if update.execute((client, lifecycle, status, delta))? == 0 {
-            insert.execute((client, lifecycle, status, delta))?;
+        let updated = update
+            .execute((client, lifecycle, status, delta))
+            .map_err(count_refused)?;
+        if updated == 0 {
+            insert
+                .execute((client, lifecycle, status, delta))
+                .map_err(count_refused)?;
         }
     }
     Ok(())
+}
+
+/// A count that would fall below zero was wrong before: no command is to blame for it.
+fn count_refused(error: rusqlite::Error) -> Error {
+    match Error::from(error) {
+        Error::Statement(detail) => Error::damaged(format!("a status count is too low: {detail}")),
+        other => other,
+    }
 }
 
 pub(super) fn insert_dead_letters(connection: &Connection, letters: &[NewDeadLetter]) -> Result<(), Error> {

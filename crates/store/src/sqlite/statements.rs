@@ -10,8 +10,8 @@ use model::{Entry, EntryKind};
 use rusqlite::Row;
 
 use super::convert::{lifecycle_id, number, owner, state, version};
-use crate::api::{LogEntry, Placement};
 use crate::error::Error;
+use crate::records::{LogEntry, Placement};
 
 /// Columns of `order_heads` in the order in which [`head_from_row`] reads them, from column 0.
 macro_rules! head_columns {

@@ -11,9 +11,10 @@ use super::checkpoint::Checkpointer;
 use super::connect::Database;
 use super::convert::number;
 use super::group::SqliteGroup;
-use crate::api::{CommitId, Group, PartyKind, Writer};
+use crate::api::{Group, Writer};
 use crate::digest::GENESIS;
 use crate::error::Error;
+use crate::records::{CommitId, PartyKind};
 
 /// The ends of what is stored: what the next group goes on from.
 #[derive(Clone, Copy)]
@@ -85,8 +86,9 @@ impl Writer for SqliteWriter {
         Ok(Box::new(SqliteGroup::new(self)))
     }
 
-    fn next_commit(&self) -> CommitId {
-        CommitId(self.ends.commit.0 + 1)
+    fn next_commit(&mut self) -> Result<CommitId, Error> {
+        self.settle()?;
+        Ok(CommitId(self.ends.commit.0 + 1))
     }
 
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {

@@ -63,7 +63,7 @@ fn bounded() {
         }
     };
     assert!(matches!(failed, Error::OutcomeUnknown { .. }), "{failed:?}");
-    let tried = clerk.writer.next_commit();
+    let tried = clerk.writer.next_commit().unwrap();
     assert_eq!(tried, CommitId(last.0 + 1));
     assert!(last > CommitId(3), "there was room at first");
     assert!(!clerk.writer.is_committed(tried).unwrap());

@@ -152,7 +152,7 @@ impl Clerk {
     }
 
     pub(crate) fn try_write(&mut self, wishes: &[Wish]) -> Result<Committed, Error> {
-        let commit = self.writer.next_commit();
+        let commit = self.writer.next_commit().unwrap();
         let mut group = self.writer.begin()?;
         let writes = self.rules.judge(&mut *group, wishes);
         group.commit(commit, self.rules.now, writes)

@@ -21,7 +21,7 @@ fn letter() -> DeadLetter {
 }
 
 fn keep(clerk: &mut Clerk, letter: &DeadLetter) -> DeadLetterId {
-    let commit = clerk.writer.next_commit();
+    let commit = clerk.writer.next_commit().unwrap();
     let mut group = clerk.writer.begin().unwrap();
     let id = group.next_dead_letter_id();
     let writes = GroupWrites {

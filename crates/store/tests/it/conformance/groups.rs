@@ -100,7 +100,7 @@ pub(super) fn positions_and_commits_have_no_gaps_over_failed_groups(backend: &dy
 
 /// A group whose last order has a public id that is taken.
 fn fail(clerk: &mut Clerk, taken: &str) {
-    let commit = clerk.writer.next_commit();
+    let commit = clerk.writer.next_commit().unwrap();
     let mut group = clerk.writer.begin().unwrap();
     let mut writes = clerk.rules.judge(&mut *group, &[created("B-1"), created("B-2")]);
     writes.orders.last_mut().unwrap().public_id = id(taken);
@@ -112,14 +112,14 @@ pub(super) fn commit_ids_rise_by_one_and_are_known_once_durable(backend: &dyn Ba
     let store = backend.open();
     let mut clerk = Clerk::of(&*store);
     for number in 1..=3 {
-        let next = clerk.writer.next_commit();
+        let next = clerk.writer.next_commit().unwrap();
         assert_eq!(next, CommitId(number));
         assert!(!clerk.writer.is_committed(next).unwrap());
         let committed = clerk.write(&[created(&format!("A-{number}"))]);
         assert_eq!(committed.commit, next);
         assert!(clerk.writer.is_committed(next).unwrap());
     }
-    assert_eq!(clerk.writer.next_commit(), CommitId(4));
+    assert_eq!(clerk.writer.next_commit().unwrap(), CommitId(4));
 }
 
 pub(super) fn a_taken_public_id_is_refused_and_nothing_is_stored(backend: &dyn Backend) {

@@ -45,7 +45,7 @@ fn base() -> &'static SqliteFolder {
 }
 
 fn dead_letter(clerk: &mut Clerk) {
-    let commit = clerk.writer.next_commit();
+    let commit = clerk.writer.next_commit().unwrap();
     let mut group = clerk.writer.begin().unwrap();
     let letter = NewDeadLetter {
         id: group.next_dead_letter_id(),
