@@ -90,12 +90,18 @@ pub fn decide_create(context: &Context<'_>, order: OrderKey, create: &Create) ->
     (Decision::Accepted(vec![entry]), details)
 }
 
-/// Whether a creation with a kept id repeats the one that made the order that has it.
+/// Whether a creation with a kept id repeats the one that made the order that has it: for the same owner, under
+/// whatever version of the same lifecycle. `born_under` is the order's definition, `wished` the one now named.
 #[must_use]
-pub fn decide_create_again(head: &Head, create: &Create) -> Decision {
+pub fn decide_create_again(
+    head: &Head,
+    born_under: &Lifecycle,
+    wished: &Lifecycle,
+    create: &Create,
+) -> Decision {
     if !create.actor.scope.covers(&create.owner) {
         Decision::Refused(Refusal::NotYours)
-    } else if head.lifecycle == create.lifecycle && head.owner == create.owner {
+    } else if born_under.name() == wished.name() && head.owner == create.owner {
         Decision::Duplicate(Version::FIRST)
     } else {
         Decision::Refused(Refusal::IdTaken)

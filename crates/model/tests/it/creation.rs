@@ -89,15 +89,14 @@ fn only_those_whom_the_lifecycle_names_create_and_only_for_themselves() {
 
 #[test]
 fn a_creation_with_a_kept_id_is_made_once() {
-    let order = Order::of(shipped("food"));
+    let food = shipped("food");
+    let order = Order::of(food.clone());
+    let again = |wished: &Lifecycle, create: &model::command::Create| {
+        decide_create_again(&order.head, &food, wished, create)
+    };
+    assert_eq!(again(&food, &create()), Decision::Duplicate(version(1)));
     assert_eq!(
-        decide_create_again(&order.head, &create()),
-        Decision::Duplicate(version(1))
-    );
-    let mut of_another_lifecycle = create();
-    of_another_lifecycle.lifecycle = LifecycleId::new(4);
-    assert_eq!(
-        decide_create_again(&order.head, &of_another_lifecycle),
+        again(&shipped("shop"), &create()),
         Decision::Refused(Refusal::IdTaken)
     );
     let mut of_another = create();
@@ -105,17 +104,32 @@ fn a_creation_with_a_kept_id_is_made_once() {
         customer: PartyId::NOBODY,
         ..OWNER
     };
-    let decision = decide_create_again(&order.head, &of_another);
-    assert_eq!(decision, Decision::Refused(Refusal::IdTaken));
+    assert_eq!(again(&food, &of_another), Decision::Refused(Refusal::IdTaken));
+}
+
+#[test]
+fn a_creation_with_a_kept_id_is_the_same_under_a_newer_definition() {
+    let food = shipped("food");
+    let order = Order::of(food.clone());
+    let newer = food.canonical_text().replacen("version = 1", "version = 2", 1);
+    let newer = Lifecycle::from_toml("food.toml", &newer).unwrap();
+    assert_eq!(newer.version(), 2);
+    let mut create = create();
+    create.lifecycle = LifecycleId::new(99);
+    assert_eq!(
+        decide_create_again(&order.head, &food, &newer, &create),
+        Decision::Duplicate(version(1))
+    );
 }
 
 #[test]
 fn a_creation_made_again_shows_nobody_anothers_order() {
-    let order = Order::of(shipped("food"));
+    let food = shipped("food");
+    let order = Order::of(food.clone());
     let mut again = create();
     again.actor = actor(31, Role::Customer, Scope::Customer(STRANGER_ID));
     assert_eq!(
-        decide_create_again(&order.head, &again),
+        decide_create_again(&order.head, &food, &food, &again),
         Decision::Refused(Refusal::NotYours)
     );
 }

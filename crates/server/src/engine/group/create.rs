@@ -20,10 +20,9 @@ impl GroupState<'_> {
         let taken = self.orders.find(command).and_then(|slot| self.orders.get(slot));
         let id = match (&create.id, taken) {
             (NewId::Given(_), Some(slot)) => {
-                return Ok(Some(outcome_without_entry(
-                    slot.head(),
-                    decide_create_again(slot.head(), create),
-                )));
+                let born_under = self.lifecycle(slot.head().lifecycle)?;
+                let again = decide_create_again(slot.head(), born_under, lifecycle, create);
+                return Ok(Some(outcome_without_entry(slot.head(), again)));
             }
             (NewId::Random(id), Some(_)) => match self.free_id(id)? {
                 Some(free) => free,
