@@ -53,6 +53,16 @@ impl Timestamp {
     /// # Errors
     /// Says what is expected, for a text that is not a timestamp with an offset or lies outside 1678 to 2262.
     pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
+        // The parser reads more than RFC 3339 (no seconds, no dashes, a zone's name behind): those are refused here.
+        let punctuated = |(place, marks): (usize, &[u8])| {
+            text.as_bytes()
+                .get(place)
+                .is_some_and(|found| marks.contains(found))
+        };
+        let shape: [(usize, &[u8]); 5] = [(4, b"-"), (7, b"-"), (10, b"Tt "), (13, b":"), (16, b":")];
+        if !shape.into_iter().all(punctuated) || text.contains(['[', ',']) {
+            return Err(ParseTimestampError);
+        }
         static PARSER: DateTimeParser = DateTimeParser::new();
         let parsed = PARSER.parse_timestamp(text).map_err(|_| ParseTimestampError)?;
         i64::try_from(parsed.as_nanosecond())

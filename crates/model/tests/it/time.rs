@@ -34,6 +34,11 @@ fn what_is_no_time_with_an_offset_is_not_read() {
         "1769853600",
         "yesterday",
         "2026-01-31T10:00:00Z ",
+        "20260131T100000Z",
+        "2026-01-31T10Z",
+        "2026-01-31T10:00Z",
+        "2026-01-31T10:00:00,5Z",
+        "2026-01-31T10:00:00+01:00[Europe/Vienna]",
     ] {
         assert_eq!(parsed(text), Err(ParseTimestampError), "{text}");
     }
