@@ -5,10 +5,14 @@
 
 use std::time::Instant;
 
+use model::ids::{LifecycleId, OrderKey, Owner, Version};
+use model::time::Timestamp;
+use model::{Entry, EntryKind, StateId};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
 
 use crate::Problem;
 use crate::figure::{Figure, Figures};
@@ -130,6 +134,14 @@ pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
         }
     }
     let chosen = rates.first().cloned().unwrap_or_default();
+    figures.add(Figure {
+        scenario: "storage",
+        figure: "entries digested, without storing".to_owned(),
+        unit: "/s",
+        values: vec![digested()?],
+        baselines: Vec::new(),
+        must: None,
+    });
     for (layout, rates) in LAYOUTS.iter().zip(rates) {
         figures.add(Figure {
             scenario: "storage",
@@ -141,6 +153,32 @@ pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
         });
     }
     Ok(())
+}
+
+/// How many entries of the usual size a second go into a commit's digest.
+fn digested() -> Result<f64, Problem> {
+    const ENTRIES: u32 = 1_000_000;
+    let mut entry = Entry {
+        order: OrderKey::new(1),
+        version: Version::FIRST,
+        kind: EntryKind::StatusApplied,
+        format: 1,
+        lifecycle: LifecycleId::new(1),
+        owner: Owner::default(),
+        status: StateId::new(1),
+        occurred_at: Timestamp::from_nanos(1_700_000_000_000_000_000),
+        recorded_at: Timestamp::from_nanos(1_700_000_000_000_000_000),
+        body: BODY.to_vec(),
+        private: None,
+    };
+    let began = Instant::now();
+    let mut digest = Sha256::new();
+    for number in 0..ENTRIES {
+        entry.order = OrderKey::new(i64::from(number));
+        entry.digest_into(&mut digest);
+    }
+    std::hint::black_box(digest.finalize());
+    Ok(f64::from(ENTRIES) / began.elapsed().as_secs_f64())
 }
 
 /// What is known of an order without asking the database: the writer's cache.
