@@ -97,6 +97,14 @@ pub struct ParseTimestampError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span(i64);
 
+impl Add for Span {
+    type Output = Self;
+
+    fn add(self, span: Self) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
 impl Span {
     /// A span of so many nanoseconds; a negative number counts as zero.
     #[must_use]

@@ -113,6 +113,10 @@ impl<'a> Draft<'a> {
         body.private_digest = sealed.as_ref().map(crate::sealed::Sealed::digest);
         self.version = self.version.next();
         self.recorded_at = self.context.now.max(self.recorded_at.next_micro());
+        // Counted until then, so that taking it off gives the time of receipt.
+        body.queued_for = body
+            .queued_for
+            .map(|queued_for| queued_for + self.recorded_at.since(self.context.now));
         self.status = status;
         self.entries.push(Entry {
             order: self.head.order,
