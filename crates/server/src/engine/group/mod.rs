@@ -10,14 +10,14 @@ use model::command::{Actor, Change, OrderRef};
 use model::decide::{Context, Decision, decide as judge};
 use model::fingerprint::ReportHashes;
 use model::head::DelayScale;
-use model::ids::{DeadLetterId, LifecycleId, Version};
+use model::ids::{DeadLetterId, LifecycleId, PartyId, Version};
 use model::time::Timestamp;
 use model::{Entry, EntryKind, Head, Lifecycle, Refusal};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use store::{DeadLetter, Error, Group, GroupWrites, NewDeadLetter, NewOrder};
 
-use super::answer::{Accepted, Answer, Failure, Outcome};
+use super::answer::{Accepted, Answer, Outcome};
 use super::commands::Command;
 use super::receipt::dead_letter_content;
 use orders::{Orders, Slot};
@@ -44,6 +44,7 @@ pub(super) fn decide(
         born: Vec::new(),
         entries: Vec::with_capacity(commands.len()),
         dead_letters: Vec::new(),
+        letters: HashMap::new(),
     };
     let mut answers = Vec::with_capacity(commands.len());
     for (number, (command, keep_refusal)) in commands.iter().enumerate() {
@@ -61,7 +62,8 @@ pub(super) fn decide(
                 Ok(state.keep_refusal(number, command, refusal)?)
             }
             Some(outcome) => Ok(outcome),
-            None => Err(Failure::Internal),
+            // As if the database had refused it: so it fails alone, and an atomic submission whole.
+            None => return Err(Error::Statement("a command cannot be made".to_owned())),
         });
     }
     Ok((answers, state.into_writes()))
@@ -75,6 +77,28 @@ struct GroupState<'a> {
     /// Entries in the order of their decisions, each with its order's slot.
     entries: Vec<(usize, Entry)>,
     dead_letters: Vec<NewDeadLetter>,
+    /// The same, by what makes two refusals one.
+    letters: HashMap<LetterKey, DeadLetterId>,
+}
+
+/// What two refusals must have in common to be kept as one.
+#[derive(PartialEq, Eq, Hash)]
+struct LetterKey {
+    public_id: Box<str>,
+    actor: PartyId,
+    detail: Box<str>,
+    content: Box<[u8]>,
+}
+
+impl LetterKey {
+    fn of(letter: &DeadLetter) -> Self {
+        Self {
+            public_id: letter.public_id.clone(),
+            actor: letter.actor,
+            detail: letter.detail.clone(),
+            content: letter.content.clone(),
+        }
+    }
 }
 
 impl<'a> GroupState<'a> {
@@ -235,17 +259,21 @@ impl<'a> GroupState<'a> {
             detail: refusal.to_string().into(),
             content: dead_letter_content(order, change),
         };
-        let id = match self.group.same_dead_letter(&letter)? {
-            Some(kept) => kept,
-            None => self.new_dead_letter(letter),
+        let key = LetterKey::of(&letter);
+        let kept = match self.letters.get(&key) {
+            Some(id) => Some(*id),
+            None => self.group.same_dead_letter(&letter)?,
+        };
+        let id = match kept {
+            Some(id) => id,
+            None => {
+                let id = self.group.next_dead_letter_id();
+                self.letters.insert(key, id);
+                self.dead_letters.push(NewDeadLetter { id, letter });
+                id
+            }
         };
         Ok(Outcome::Refused(refusal, Some(id)))
-    }
-
-    fn new_dead_letter(&mut self, letter: DeadLetter) -> DeadLetterId {
-        let id = self.group.next_dead_letter_id();
-        self.dead_letters.push(NewDeadLetter { id, letter });
-        id
     }
 
     /// Of the orders loaded, only those that got entries are written.
