@@ -21,7 +21,7 @@ pub(super) enum Work {
         submission: Submission,
         reply: oneshot::Sender<Vec<Answer>>,
         /// The place in the queue, given back when the answer is.
-        _place: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
     },
     /// Numbers of parties are wanted.
     Parties {
@@ -189,7 +189,7 @@ impl Handle {
         let work = Work::Submission {
             submission,
             reply,
-            _place: place,
+            place,
         };
         self.parts
             .sender

@@ -91,6 +91,7 @@ impl Engine {
             scale: options.scale,
             committed: committed.clone(),
             observer: options.observer,
+            unsettled: None,
         };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())

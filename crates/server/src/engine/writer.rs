@@ -40,6 +40,14 @@ pub(super) struct WriterLoop {
     pub(super) scale: DelayScale,
     pub(super) committed: Arc<watch::Sender<Position>>,
     pub(super) observer: Option<Observer>,
+    pub(super) unsettled: Option<Unsettled>,
+}
+
+/// A commit that may be durable or not: found out before anything else is committed.
+#[derive(Clone, Copy)]
+pub(super) struct Unsettled {
+    commit: CommitId,
+    entries: i64,
 }
 
 /// A submission on its way through the writer.
@@ -47,8 +55,8 @@ struct Pending {
     submission: Submission,
     reply: oneshot::Sender<Vec<Answer>>,
     answers: Vec<Option<Answer>>,
-    /// The place in the queue, free again once the caller is answered.
-    _place: tokio::sync::OwnedSemaphorePermit,
+    /// The place in the queue, free again when the caller is answered.
+    place: tokio::sync::OwnedSemaphorePermit,
 }
 
 /// Commands that stand or fall together: their submission, and their places in it.
@@ -79,14 +87,14 @@ impl WriterLoop {
             Work::Submission {
                 submission,
                 reply,
-                _place,
+                place,
             } => {
                 let commands = submission.commands.len();
                 gathered.push(Pending {
                     answers: vec![None; commands],
                     submission,
                     reply,
-                    _place,
+                    place,
                 });
                 commands
             }
@@ -116,6 +124,8 @@ impl WriterLoop {
                 .into_iter()
                 .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
                 .collect();
+            // First the place: whoever is answered finds it free.
+            drop(pending.place);
             pending.reply.send(answers).ok();
         }
     }
@@ -161,6 +171,7 @@ impl WriterLoop {
             })
             .flatten()
             .collect();
+        self.settle()?;
         let mut pause = COMMIT_PAUSE;
         let mut tries = 1;
         loop {
@@ -168,7 +179,7 @@ impl WriterLoop {
             let (answers, result) = self.attempt_once(&commands, commit)?;
             match result {
                 Ok(()) => return Ok(answers),
-                Err(Error::OutcomeUnknown { .. }) if self.writer.is_committed(commit)? => return Ok(answers),
+                Err(Error::OutcomeUnknown { .. }) if self.settle()? => return Ok(answers),
                 Err(Error::OutcomeUnknown { .. }) if tries < COMMIT_TRIES => {
                     std::thread::sleep(pause);
                     pause *= 2;
@@ -177,6 +188,20 @@ impl WriterLoop {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Finds out about a commit of unknown outcome. Whether there was one and it is durable.
+    fn settle(&mut self) -> Result<bool, Error> {
+        let Some(Unsettled { commit, entries }) = self.unsettled else {
+            return Ok(false);
+        };
+        let durable = self.writer.is_committed(commit)?;
+        self.unsettled = None;
+        if durable {
+            self.committed
+                .send_modify(|position| *position = Position::new(position.get() + entries));
+        }
+        Ok(durable)
     }
 
     fn attempt_once(
@@ -204,6 +229,10 @@ impl WriterLoop {
             .map(|committed: Committed| {
                 self.committed.send_replace(committed.last_position);
             });
+        if let Err(Error::OutcomeUnknown { .. }) = &result {
+            let entries = i64::try_from(entries).unwrap_or_default();
+            self.unsettled = Some(Unsettled { commit, entries });
+        }
         if let (Ok(()), Some(observer)) = (&result, &mut self.observer) {
             observer(&GroupObservation {
                 commands: commands.len(),
