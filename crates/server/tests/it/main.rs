@@ -5,4 +5,6 @@
     reason = "the harness is test code too: a panic is its way to fail"
 )]
 
+mod engine;
+mod harness;
 mod olist;

@@ -1,0 +1,88 @@
+//! Commits of unknown outcome, and a storage that is busy.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use server::engine::Failure;
+use store::Trouble;
+use store::folder::DATABASE_FILE;
+
+use super::unsure_store::{Commit, Script, UnsureStore};
+use super::{Setting, Stand, accepted, duplicate_of};
+
+async fn stand(script: &Script) -> Stand {
+    let script = script.clone();
+    Stand::start_with(Setting {
+        between: Box::new(move |store| Arc::new(UnsureStore::new(store, script))),
+        ..Setting::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_commit_that_was_made_after_all_is_answered_once_and_wakes_readers() {
+    let script = Script::default();
+    let stand = stand(&script).await;
+    let mut wake_ups = stand.handle().wake_ups();
+    script.lock().unwrap().push_back(Commit::Made);
+    stand.created("A-1").await;
+    assert_eq!(stand.history("A-1").len(), 1);
+    assert!(wake_ups.has_changed().unwrap());
+    assert_eq!(wake_ups.borrow_and_update().get(), 1);
+    accepted(stand.one(stand.report("A-1", "picked_up", 1)).await);
+    stand.verify();
+}
+
+#[tokio::test]
+async fn a_commit_that_was_not_made_is_made_again() {
+    let script = Script::default();
+    let stand = stand(&script).await;
+    script.lock().unwrap().extend([Commit::NotMade, Commit::NotMade]);
+    stand.created("A-1").await;
+    script.lock().unwrap().extend([Commit::NotMade, Commit::Made]);
+    accepted(stand.one(stand.report("A-1", "picked_up", 1)).await);
+    assert_eq!(stand.history("A-1").len(), 2);
+    stand.verify();
+}
+
+#[tokio::test]
+async fn a_commit_that_stays_unknown_is_said_to_be_and_found_when_sent_again() {
+    let script = Script::default();
+    let stand = stand(&script).await;
+    script.lock().unwrap().push_back(Commit::MadeButSilent);
+    let unknown = stand.one(stand.create("A-1")).await;
+    assert_eq!(unknown, Err(Failure::Unavailable(Trouble::Io)));
+    // The next caller is not to suffer for it.
+    accepted(stand.one(stand.create("A-2")).await);
+    assert_eq!(duplicate_of(&stand.one(stand.create("A-1")).await), 1);
+
+    script.lock().unwrap().extend([Commit::NotMade; 3]);
+    let not_made = stand.one(stand.create("A-3")).await;
+    assert_eq!(not_made, Err(Failure::Unavailable(Trouble::Io)));
+    stand.created("A-3").await;
+    stand.verify();
+}
+
+#[tokio::test]
+async fn readers_are_woken_for_a_commit_found_out_later() {
+    let script = Script::default();
+    let stand = stand(&script).await;
+    let wake_ups = stand.handle().wake_ups();
+    script.lock().unwrap().push_back(Commit::MadeButSilent);
+    stand.one(stand.create("A-1")).await.unwrap_err();
+    // A repetition commits nothing itself; the writer has learned meanwhile what it repeats.
+    assert_eq!(duplicate_of(&stand.one(stand.create("A-1")).await), 1);
+    assert_eq!(wake_ups.borrow().get(), 1);
+}
+
+#[tokio::test]
+async fn a_database_that_another_holds_is_busy_and_then_free() {
+    let stand = Stand::start().await;
+    let other = Connection::open(stand.dir.path().join(DATABASE_FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let busy = stand.one(stand.create("A-1")).await;
+    assert_eq!(busy, Err(Failure::Unavailable(Trouble::Busy)));
+    other.execute_batch("ROLLBACK").unwrap();
+    stand.created("A-1").await;
+    stand.verify();
+}

@@ -1,0 +1,173 @@
+//! A real store whose commits, on request, say that their outcome is unknown.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use model::Entry;
+use model::command::OrderRef;
+use model::fingerprint::FingerprintHash;
+use model::ids::{DeadLetterId, OrderKey, PartyId, Version};
+use model::lifecycle::Lifecycle;
+use model::time::Timestamp;
+use store::{
+    CommitId, Committed, DeadLetter, Error, Group, GroupWrites, Identity, Loaded, OpenError, PartyKind,
+    Reader, Store, StoredLifecycle, Trouble, Writer,
+};
+
+/// What the next commits do. Those not scripted do what they say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// Durable, and unknown.
+    Made,
+    /// Nothing is stored, and unknown.
+    NotMade,
+    /// Durable, unknown, and for as long as it is asked in the same breath, not to be found out.
+    MadeButSilent,
+}
+
+pub(super) type Script = Arc<Mutex<VecDeque<Commit>>>;
+
+pub(super) struct UnsureStore {
+    inner: Arc<dyn Store>,
+    script: Script,
+}
+
+impl UnsureStore {
+    pub(super) fn new(inner: Arc<dyn Store>, script: Script) -> Self {
+        Self { inner, script }
+    }
+}
+
+fn unsure() -> Error {
+    Error::OutcomeUnknown {
+        trouble: Trouble::Io,
+        detail: "made up".to_owned(),
+    }
+}
+
+impl Store for UnsureStore {
+    fn identity(&self) -> &Identity {
+        self.inner.identity()
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, Error> {
+        Ok(Box::new(UnsureWriter {
+            inner: self.inner.writer()?,
+            script: self.script.clone(),
+            behind: false,
+            silent: false,
+        }))
+    }
+
+    fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {
+        self.inner.read(job)
+    }
+
+    fn pin_lifecycles(
+        &self,
+        lifecycles: &[Lifecycle],
+        at: Timestamp,
+    ) -> Result<Vec<StoredLifecycle>, OpenError> {
+        self.inner.pin_lifecycles(lifecycles, at)
+    }
+
+    fn lifecycles(&self) -> Result<Vec<StoredLifecycle>, Error> {
+        self.inner.lifecycles()
+    }
+}
+
+struct UnsureWriter {
+    inner: Box<dyn Writer>,
+    script: Script,
+    /// A commit is durable that this writer has not heard of: it learns of it as it reads again.
+    behind: bool,
+    silent: bool,
+}
+
+impl Writer for UnsureWriter {
+    fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error> {
+        self.behind = false;
+        Ok(Box::new(UnsureGroup {
+            inner: self.inner.begin()?,
+            script: self.script.clone(),
+            behind: &mut self.behind,
+            silent: &mut self.silent,
+        }))
+    }
+
+    fn next_commit(&self) -> CommitId {
+        let CommitId(next) = self.inner.next_commit();
+        CommitId(next - i64::from(self.behind))
+    }
+
+    fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {
+        if std::mem::take(&mut self.silent) {
+            return Err(Error::Unavailable {
+                trouble: Trouble::Io,
+                detail: "made up".to_owned(),
+            });
+        }
+        self.behind = false;
+        self.inner.is_committed(commit)
+    }
+
+    fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error> {
+        self.inner.parties(kind, names)
+    }
+}
+
+struct UnsureGroup<'a> {
+    inner: Box<dyn Group + 'a>,
+    script: Script,
+    behind: &'a mut bool,
+    silent: &'a mut bool,
+}
+
+impl Group for UnsureGroup<'_> {
+    fn load(&mut self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
+        self.inner.load(orders)
+    }
+
+    fn history(&mut self, loaded: &Loaded) -> Result<Vec<Entry>, Error> {
+        self.inner.history(loaded)
+    }
+
+    fn entry(&mut self, loaded: &Loaded, version: Version) -> Result<Option<Entry>, Error> {
+        self.inner.entry(loaded, version)
+    }
+
+    fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
+        self.inner.older_versions(order, hash)
+    }
+
+    fn next_order_key(&mut self) -> OrderKey {
+        self.inner.next_order_key()
+    }
+
+    fn next_dead_letter_id(&mut self) -> DeadLetterId {
+        self.inner.next_dead_letter_id()
+    }
+
+    fn same_dead_letter(&mut self, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error> {
+        self.inner.same_dead_letter(letter)
+    }
+
+    fn commit(
+        self: Box<Self>,
+        commit: CommitId,
+        at: Timestamp,
+        writes: GroupWrites,
+    ) -> Result<Committed, Error> {
+        let scripted = self.script.lock().unwrap().pop_front();
+        match scripted {
+            None => self.inner.commit(commit, at, writes),
+            Some(Commit::NotMade) => Err(unsure()),
+            Some(made @ (Commit::Made | Commit::MadeButSilent)) => {
+                self.inner.commit(commit, at, writes)?;
+                *self.behind = true;
+                *self.silent = made == Commit::MadeButSilent;
+                Err(unsure())
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The real binary as a child that cannot be forgotten: dropped while it runs, it is killed and the test fails.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longest that anything waited for may take, on a slow machine under load.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, deaf to the settings of whoever runs the tests.
+pub(crate) fn waybill() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
+    command.stdin(Stdio::null()).env_remove("WAYBILL_DATA_DIR");
+    command
+}
+
+/// `waybill SUBCOMMAND --data-dir DIR`.
+pub(crate) fn waybill_on(subcommand: &str, data_dir: &Path) -> Command {
+    let mut command = waybill();
+    command.arg(subcommand).arg("--data-dir").arg(data_dir);
+    command
+}
+
+/// A process that has ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// The exit code; `None` if a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        assert!(!self.stderr.contains("panicked"), "it panicked:\n{}", self.stderr);
+        self.status.code()
+    }
+}
+
+/// Runs to the end.
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
+    Ended {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// What a child has printed so far.
+#[derive(Default)]
+struct Output {
+    text: Mutex<(String, bool)>,
+    grown: Condvar,
+}
+
+/// A running child.
+pub(crate) struct Running {
+    child: Child,
+    output: Arc<Output>,
+    readers: Option<(JoinHandle<()>, JoinHandle<String>)>,
+}
+
+impl Running {
+    /// Starts it. What it prints is read all the time, so that it never waits for its reader.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Output::default());
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let shared = output.clone();
+        let readers = (
+            std::thread::spawn(move || shared.read(stdout)),
+            std::thread::spawn(move || read_all(stderr)),
+        );
+        Self {
+            child,
+            output,
+            readers: Some(readers),
+        }
+    }
+
+    /// Waits until its output has a line that begins so. False if it ended without.
+    pub(crate) fn prints(&self, beginning: &str) -> bool {
+        let begins = |text: &str| text.lines().any(|line| line.starts_with(beginning));
+        let text = self.output.text.lock().unwrap();
+        let waiting = |(text, ended): &mut (String, bool)| !*ended && !begins(text);
+        let (text, waited) = self
+            .output
+            .grown
+            .wait_timeout_while(text, PATIENCE, waiting)
+            .unwrap();
+        assert!(!waited.timed_out(), "no line {beginning:?} in {PATIENCE:?}");
+        begins(&text.0)
+    }
+
+    /// Lines printed so far.
+    pub(crate) fn lines(&self) -> usize {
+        self.output.text.lock().unwrap().0.lines().count()
+    }
+
+    /// Waits until there are more lines than that.
+    pub(crate) fn prints_more_than(&self, lines: usize) {
+        let text = self.output.text.lock().unwrap();
+        let waiting = |(text, ended): &mut (String, bool)| !*ended && text.lines().count() <= lines;
+        let (text, waited) = self
+            .output
+            .grown
+            .wait_timeout_while(text, PATIENCE, waiting)
+            .unwrap();
+        assert!(!waited.timed_out() && !text.1, "no line after {lines} lines");
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+
+    /// SIGINT.
+    pub(crate) fn interrupt(&self) {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end and for the end of its output.
+    pub(crate) fn wait(mut self) -> Ended {
+        let status = self.child.wait().unwrap();
+        let (stdout, stderr) = self.readers.take().unwrap();
+        stdout.join().unwrap();
+        let stdout = std::mem::take(&mut self.output.text.lock().unwrap().0);
+        Ended {
+            status,
+            stdout,
+            stderr: stderr.join().unwrap(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.readers.is_some() {
+            self.child.kill().ok();
+            self.child.wait().ok();
+            assert!(
+                std::thread::panicking(),
+                "a child was left running: wait for it or kill it"
+            );
+        }
+    }
+}
+
+impl Output {
+    fn read(&self, stdout: ChildStdout) {
+        let mut reader = BufReader::new(stdout);
+        let mut line = Vec::new();
+        // A line cut short by a kill counts as not printed.
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) && line.ends_with(b"\n") {
+            let mut text = self.text.lock().unwrap();
+            text.0.push_str(std::str::from_utf8(&line).unwrap());
+            line.clear();
+            self.grown.notify_all();
+        }
+        self.text.lock().unwrap().1 = true;
+        self.grown.notify_all();
+    }
+}
+
+fn read_all(mut stderr: ChildStderr) -> String {
+    let mut text = Vec::new();
+    stderr.read_to_end(&mut text).unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
