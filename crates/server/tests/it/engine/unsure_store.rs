@@ -95,9 +95,9 @@ impl Writer for UnsureWriter {
         }))
     }
 
-    fn next_commit(&self) -> CommitId {
-        let CommitId(next) = self.inner.next_commit();
-        CommitId(next - i64::from(self.behind))
+    fn next_commit(&mut self) -> Result<CommitId, Error> {
+        let CommitId(next) = self.inner.next_commit()?;
+        Ok(CommitId(next - i64::from(self.behind)))
     }
 
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {
