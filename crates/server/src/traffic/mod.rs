@@ -4,12 +4,14 @@
 //! some reports, and now and then report a step too early, as real senders do. What fails because of the
 //! server is sent again, unchanged, until it is answered.
 
+mod way;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::command::{Actor, Change, Create, NewId, OrderRef, Report, ReportFields, Scope};
-use model::entry::Location;
 use model::ids::{LifecycleId, Owner, PartyId, TenantId, Version};
 use model::public_id::PublicId;
 use model::role::Role;
@@ -20,6 +22,7 @@ use serde_json::json;
 use store::PartyKind;
 
 use crate::engine::{Answer, Command, Failure, Handle, Outcome, Submission};
+use way::Way;
 
 /// What tracking numbers begin with where no setting says otherwise.
 pub const TRACKING_PREFIX: &str = "99M-";
@@ -33,16 +36,6 @@ const EARLY_PER_MILLE: u32 = 10;
 const CANCELLED_PER_MILLE: u32 = 20;
 /// The way of a shipment.
 const STEPS: [&str; 4] = ["picked_up", "in_warehouse", "in_transit", "delivered"];
-const CITIES: [(&str, f64, f64); 8] = [
-    ("Hamburg", 53.5511, 9.9937),
-    ("Berlin", 52.52, 13.405),
-    ("Wien", 48.2082, 16.3738),
-    ("Lyon", 45.764, 4.8357),
-    ("Porto", 41.1579, -8.6291),
-    ("Gdynia", 54.5189, 18.5305),
-    ("Malmö", 55.605, 13.0038),
-    ("Brno", 49.1951, 16.6068),
-];
 
 /// How much traffic.
 #[derive(Clone, Debug)]
@@ -133,6 +126,7 @@ impl Traffic {
 struct UnderWay {
     id: PublicId,
     next_step: usize,
+    way: Way,
 }
 
 struct Submitter {
@@ -144,6 +138,8 @@ struct Submitter {
     source: Box<str>,
     random: StdRng,
     shipments: Vec<UnderWay>,
+    /// Where the shipments go that are wished for and not yet made.
+    wished: HashMap<PublicId, Way>,
     /// Reports to be sent a second time.
     echoes: Vec<Command>,
 }
@@ -183,6 +179,7 @@ impl Submitter {
             source: format!("scanner-{:03}", number + 1).into(),
             random: StdRng::seed_from_u64(seed),
             shipments: Vec::new(),
+            wished: HashMap::new(),
             echoes: Vec::new(),
             traffic,
         })
@@ -239,11 +236,13 @@ impl Submitter {
         let counters = &self.traffic.counters;
         let version = match answer {
             Ok(Outcome::Accepted(accepted)) => {
-                if let Some(id) = &accepted.created {
+                if let (Some(id), Command::Create(create)) = (&accepted.created, command) {
                     count(&counters.created, 1);
+                    let way = self.wished.remove(create.id.id()).unwrap_or_default();
                     self.shipments.push(UnderWay {
                         id: id.clone(),
                         next_step: 0,
+                        way,
                     });
                     return Ok(Some(Acknowledged::Created(id.clone())));
                 }
@@ -297,7 +296,7 @@ impl Submitter {
         let shipment = self.shipments.get(place)?.clone();
         if cancelled && shipment.next_step < 3 {
             self.shipments.swap_remove(place);
-            return self.report(&shipment.id, "cancelled", self.operator);
+            return self.report(&shipment, "cancelled", self.operator);
         }
         let step = if early {
             shipment.next_step + 1
@@ -312,7 +311,7 @@ impl Submitter {
                 under_way.next_step += 1;
             }
         }
-        let report = self.report(&shipment.id, status, self.driver);
+        let report = self.report(&shipment, status, self.driver);
         if self.random.random_ratio(REPEATED_PER_MILLE, 1000) {
             self.echoes.extend(report.clone());
         }
@@ -320,8 +319,8 @@ impl Submitter {
     }
 
     fn create(&mut self) -> Option<Command> {
-        let from = self.city();
-        let to = self.city();
+        let way = Way::anywhere(&mut self.random);
+        let (from, to) = (way.from(), way.to());
         let weight = f64::from(self.random.random_range(1..300u32)) / 10.0;
         let details = json!({
             "origin_address": from.0, "origin_lat": from.1, "origin_lng": from.2,
@@ -329,8 +328,10 @@ impl Submitter {
             "weight_kg": weight, "length_cm": 40, "width_cm": 30, "height_cm": 20,
             "content_description": "made-up parcel",
         });
+        let id = PublicId::tracking_number(TRACKING_PREFIX, self.random.random()).ok()?;
+        self.wished.insert(id.clone(), way);
         let create = Create {
-            id: NewId::Random(PublicId::tracking_number(TRACKING_PREFIX, self.random.random()).ok()?),
+            id: NewId::Random(id),
             lifecycle: self.lifecycle,
             owner: self.owner,
             actor: self.operator,
@@ -343,32 +344,24 @@ impl Submitter {
         Some(Command::Create(Box::new(create)))
     }
 
-    fn report(&mut self, shipment: &PublicId, status: &str, actor: Actor) -> Option<Command> {
-        let (_, lat, lng) = self.city();
+    fn report(&self, shipment: &UnderWay, status: &str, actor: Actor) -> Option<Command> {
         let now = self.traffic.handle.clock().now();
         let report = Report::new(ReportFields {
             status: status.into(),
             source: self.source.clone(),
             occurred_at: now,
             client_event_id: None,
-            location: Some(Location { lat, lng }),
+            location: Some(shipment.way.place_of(status)),
             notes: None,
             metadata: None,
             received_at: now,
         });
         Some(Command::Change {
-            order: OrderRef::Public(shipment.clone()),
+            order: OrderRef::Public(shipment.id.clone()),
             actor,
             expected: None,
             change: Change::Report(report.ok()?),
         })
-    }
-
-    fn city(&mut self) -> (&'static str, f64, f64) {
-        CITIES
-            .get(self.random.random_range(0..CITIES.len()))
-            .copied()
-            .unwrap_or(("Hamburg", 53.5511, 9.9937))
     }
 }
 
