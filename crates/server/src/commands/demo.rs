@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,6 @@ impl Demo {
         let latencies = CommitLatencies::default();
         let app = App::start(&data_dir, Some(latencies.observer()))?;
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let stop = Arc::new(AtomicBool::new(false));
         let counters = Arc::new(Counters::default());
         let traffic = Traffic {
             handle: app.engine().handle().clone(),
@@ -74,7 +73,6 @@ impl Demo {
             },
             counters: counters.clone(),
             listener: Some(listener(seen.clone())),
-            stop: stop.clone(),
         };
         let screen = Screen {
             handle: app.engine().handle().clone(),
@@ -87,10 +85,8 @@ impl Demo {
                 () = screen.draw(seconds) => {}
                 _ = tokio::signal::ctrl_c() => {}
             }
-            stop.store(true, Ordering::Relaxed);
         };
-        let (ran, ()) = tokio::join!(traffic.run(), draw);
-        ran?;
+        traffic.run(draw).await?;
         let status = screen.text(seconds)?;
         app.stop().await;
         say(&status);

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -53,7 +53,6 @@ impl Simulate {
         let counters = Arc::new(Counters::default());
         let began = Instant::now();
         if !seconds.is_zero() {
-            let stop = Arc::new(AtomicBool::new(false));
             let traffic = Traffic {
                 handle: app.engine().handle().clone(),
                 options: TrafficOptions {
@@ -65,17 +64,14 @@ impl Simulate {
                 },
                 counters: counters.clone(),
                 listener: self.acknowledge.then(acknowledge),
-                stop: stop.clone(),
             };
             let end = async {
                 tokio::select! {
                     () = tokio::time::sleep(seconds) => {}
                     _ = tokio::signal::ctrl_c() => {}
                 }
-                stop.store(true, Ordering::Relaxed);
             };
-            let (ran, ()) = tokio::join!(traffic.run(), end);
-            ran?;
+            traffic.run(end).await?;
         }
         let took = began.elapsed();
         app.stop().await;

@@ -8,7 +8,7 @@ mod way;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::command::{Actor, Change, Create, NewId, OrderRef, Report, ReportFields, Scope};
@@ -20,6 +20,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use store::PartyKind;
+use tokio::sync::watch;
 
 use crate::engine::{Answer, Command, Failure, Handle, Outcome, Submission};
 use way::Way;
@@ -101,23 +102,30 @@ pub struct Traffic {
     pub counters: Arc<Counters>,
     /// Hears of it.
     pub listener: Option<Listener>,
-    /// Ends it.
-    pub stop: Arc<AtomicBool>,
 }
 
 impl Traffic {
-    /// Runs all submitters until told to stop.
+    /// Runs all submitters until `end`, and until what they have submitted then is answered.
     ///
     /// # Errors
-    /// [`Failure`] if the parties it acts for cannot be stored.
-    pub async fn run(self) -> Result<(), Failure> {
-        let mut submitters = tokio::task::JoinSet::new();
-        for number in 0..self.options.submitters {
-            let submitter = Submitter::new(self.clone(), number).await?;
-            submitters.spawn(submitter.run());
-        }
-        while submitters.join_next().await.is_some() {}
-        Ok(())
+    /// [`Failure`], at once, if the parties it acts for cannot be stored.
+    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Failure> {
+        let (stop, stopped) = watch::channel(false);
+        let submit = async {
+            let mut submitters = tokio::task::JoinSet::new();
+            for number in 0..self.options.submitters {
+                let submitter = Submitter::new(self.clone(), number, stopped.clone()).await?;
+                submitters.spawn(submitter.run());
+            }
+            while submitters.join_next().await.is_some() {}
+            Ok(())
+        };
+        let end = async {
+            end.await;
+            stop.send_replace(true);
+            Ok(())
+        };
+        tokio::try_join!(submit, end).map(|((), ())| ())
     }
 }
 
@@ -131,6 +139,7 @@ struct UnderWay {
 
 struct Submitter {
     traffic: Traffic,
+    stopped: watch::Receiver<bool>,
     lifecycle: LifecycleId,
     owner: Owner,
     operator: Actor,
@@ -145,7 +154,7 @@ struct Submitter {
 }
 
 impl Submitter {
-    async fn new(traffic: Traffic, number: usize) -> Result<Self, Failure> {
+    async fn new(traffic: Traffic, number: usize, stopped: watch::Receiver<bool>) -> Result<Self, Failure> {
         let handle = &traffic.handle;
         let client = handle
             .party(PartyKind::Client, &format!("client_{:03}", number + 1))
@@ -182,6 +191,7 @@ impl Submitter {
             wished: HashMap::new(),
             echoes: Vec::new(),
             traffic,
+            stopped,
         })
     }
 
@@ -192,25 +202,31 @@ impl Submitter {
                 rate / f64::from(u32::try_from(options.batch * options.submitters).unwrap_or(u32::MAX));
             Duration::from_secs_f64(1.0 / submissions.max(0.001))
         });
-        while !self.traffic.stop.load(Ordering::Relaxed) {
+        while !*self.stopped.borrow() {
             let commands: Vec<Command> = (0..options.batch).filter_map(|_| self.next_command()).collect();
             self.submit(commands).await;
             if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
+                self.pause(pause).await;
             }
         }
     }
 
+    /// Waits, but not beyond the end.
+    async fn pause(&mut self, pause: Duration) {
+        // An elapsed time and an end are both what is waited for.
+        drop(tokio::time::timeout(pause, self.stopped.wait_for(|stopped| *stopped)).await);
+    }
+
     /// Submits, and submits what failed again, until all is answered or the traffic ends.
     async fn submit(&mut self, mut commands: Vec<Command>) {
-        while !commands.is_empty() && !self.traffic.stop.load(Ordering::Relaxed) {
+        while !commands.is_empty() && !*self.stopped.borrow() {
             let submission = Submission {
                 commands: commands.clone(),
                 atomic: false,
                 keep_refusals: true,
             };
             let Ok(answers) = self.traffic.handle.submit(submission).await else {
-                tokio::time::sleep(RETRY_PAUSE).await;
+                self.pause(RETRY_PAUSE).await;
                 continue;
             };
             let mut acknowledged = Vec::with_capacity(answers.len());
@@ -226,7 +242,7 @@ impl Submitter {
             }
             if !failed.is_empty() {
                 count(&self.traffic.counters.failed, failed.len());
-                tokio::time::sleep(RETRY_PAUSE).await;
+                self.pause(RETRY_PAUSE).await;
             }
             commands = failed;
         }
