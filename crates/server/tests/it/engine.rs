@@ -6,6 +6,7 @@ mod outages;
 mod queue;
 mod receipts;
 mod refused_data;
+mod traffic;
 mod unsure_store;
 
 use std::future::{Future, poll_fn};

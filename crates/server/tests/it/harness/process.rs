@@ -53,8 +53,15 @@ pub(crate) fn run(command: &mut Command) -> Ended {
 /// What a child has printed so far.
 #[derive(Default)]
 struct Output {
-    text: Mutex<(String, bool)>,
+    printed: Mutex<Printed>,
     grown: Condvar,
+}
+
+#[derive(Default)]
+struct Printed {
+    text: String,
+    lines: usize,
+    ended: bool,
 }
 
 /// A running child.
@@ -86,35 +93,28 @@ impl Running {
         }
     }
 
-    /// Waits until its output has a line that begins so. False if it ended without.
-    pub(crate) fn prints(&self, beginning: &str) -> bool {
-        let begins = |text: &str| text.lines().any(|line| line.starts_with(beginning));
-        let text = self.output.text.lock().unwrap();
-        let waiting = |(text, ended): &mut (String, bool)| !*ended && !begins(text);
-        let (text, waited) = self
-            .output
-            .grown
-            .wait_timeout_while(text, PATIENCE, waiting)
-            .unwrap();
-        assert!(!waited.timed_out(), "no line {beginning:?} in {PATIENCE:?}");
-        begins(&text.0)
+    /// Waits until its output begins with this line. False if it ended without.
+    pub(crate) fn begins_with(&self, line: &str) -> bool {
+        self.prints_more_than(0) && self.output.printed.lock().unwrap().text.lines().next() == Some(line)
     }
 
     /// Lines printed so far.
     pub(crate) fn lines(&self) -> usize {
-        self.output.text.lock().unwrap().0.lines().count()
+        self.output.printed.lock().unwrap().lines
     }
 
-    /// Waits until there are more lines than that.
-    pub(crate) fn prints_more_than(&self, lines: usize) {
-        let text = self.output.text.lock().unwrap();
-        let waiting = |(text, ended): &mut (String, bool)| !*ended && text.lines().count() <= lines;
-        let (text, waited) = self
-            .output
-            .grown
-            .wait_timeout_while(text, PATIENCE, waiting)
-            .unwrap();
-        assert!(!waited.timed_out() && !text.1, "no line after {lines} lines");
+    /// Waits until there are more lines than that. False if it ended before.
+    pub(crate) fn prints_more_than(&self, lines: usize) -> bool {
+        let printed = self.output.printed.lock().unwrap();
+        let waiting = |printed: &mut Printed| !printed.ended && printed.lines <= lines;
+        let waited = self.output.grown.wait_timeout_while(printed, PATIENCE, waiting);
+        let (printed, waited) = waited.unwrap();
+        assert!(
+            !waited.timed_out(),
+            "nothing after {} lines in {PATIENCE:?}",
+            printed.lines
+        );
+        printed.lines > lines
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -140,7 +140,7 @@ impl Running {
         let status = self.child.wait().unwrap();
         let (stdout, stderr) = self.readers.take().unwrap();
         stdout.join().unwrap();
-        let stdout = std::mem::take(&mut self.output.text.lock().unwrap().0);
+        let stdout = std::mem::take(&mut self.output.printed.lock().unwrap().text);
         Ended {
             status,
             stdout,
@@ -168,12 +168,14 @@ impl Output {
         let mut line = Vec::new();
         // A line cut short by a kill counts as not printed.
         while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) && line.ends_with(b"\n") {
-            let mut text = self.text.lock().unwrap();
-            text.0.push_str(std::str::from_utf8(&line).unwrap());
+            let mut printed = self.printed.lock().unwrap();
+            printed.text.push_str(std::str::from_utf8(&line).unwrap());
+            printed.lines += 1;
+            drop(printed);
             line.clear();
             self.grown.notify_all();
         }
-        self.text.lock().unwrap().1 = true;
+        self.printed.lock().unwrap().ended = true;
         self.grown.notify_all();
     }
 }
