@@ -7,5 +7,7 @@
 
 mod crash;
 mod engine;
+mod full_disk;
 mod harness;
 mod olist;
+mod replay;

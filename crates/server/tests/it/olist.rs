@@ -13,20 +13,20 @@ use flate2::write::GzEncoder;
 use server::replay::olist::{Dataset, DatasetError, Plan};
 use tempfile::TempDir;
 
-const ORDERS: &str = "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,\
+pub(crate) const ORDERS: &str = "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,\
                       order_delivered_carrier_date,order_delivered_customer_date,order_estimated_delivery_date";
-const ITEMS: &str = "order_id,order_item_id,product_id,seller_id,price,freight_value";
-const CUSTOMERS: &str = "customer_id,customer_zip_code_prefix,customer_city,customer_state";
-const SELLERS: &str = "seller_id,seller_zip_code_prefix,seller_city,seller_state";
+pub(crate) const ITEMS: &str = "order_id,order_item_id,product_id,seller_id,price,freight_value";
+pub(crate) const CUSTOMERS: &str = "customer_id,customer_zip_code_prefix,customer_city,customer_state";
+pub(crate) const SELLERS: &str = "seller_id,seller_zip_code_prefix,seller_city,seller_state";
 const PRODUCTS: &str = "product_id,product_category_name,product_weight_g,product_length_cm,product_height_cm,\
                         product_width_cm";
 const GEO: &str = "zip_code_prefix,lat,lng,city,state";
 
 /// A folder of made-up data: one delivered order of one item, until a test says otherwise.
-struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self(TempDir::new().unwrap());
         folder.rows(
             "orders",
@@ -49,12 +49,12 @@ impl Folder {
         folder
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Writes `NAME.csv.gz`.
-    fn rows(&self, name: &str, header: &str, rows: impl AsRef<[u8]>) -> &Self {
+    pub(crate) fn rows(&self, name: &str, header: &str, rows: impl AsRef<[u8]>) -> &Self {
         self.raw(
             &format!("{name}.csv.gz"),
             &gzip(&[header.as_bytes(), b"\n", rows.as_ref()].concat()),

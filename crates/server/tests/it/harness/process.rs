@@ -117,6 +117,11 @@ impl Running {
         printed.lines > lines
     }
 
+    /// Whether its output has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.output.printed.lock().unwrap().ended
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

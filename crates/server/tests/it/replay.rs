@@ -1,0 +1,287 @@
+//! Replaying recorded orders: once, again, cut short and taken up, and the real data.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use server::app::{App, look_into};
+use server::replay::olist::{Dataset, Plan};
+use server::replay::{Summary, replay, tracking_number};
+use store::{Store, Totals};
+use tempfile::TempDir;
+
+use crate::harness::acknowledged::history;
+use crate::harness::process::{Ended, Running, run, waybill};
+use crate::olist::{CUSTOMERS, Folder, ITEMS, ORDERS, SELLERS};
+
+/// Five orders: one as it should be, one of two sellers, one handed over before it was approved, one approved before
+/// it was made, one cancelled on its last leg.
+fn five_orders() -> Folder {
+    let folder = Folder::new();
+    folder.rows(
+        "orders",
+        ORDERS,
+        "o1,c1,delivered,2017-01-01 10:00:00,2017-01-01 11:00:00,2017-01-02 12:00:00,2017-01-05 13:00:00,\n\
+         o2,c1,shipped,2017-01-02 10:00:00,2017-01-02 11:00:00,2017-01-03 12:00:00,,\n\
+         o3,c1,delivered,2017-01-03 10:00:00,2017-01-06 11:00:00,2017-01-04 12:00:00,2017-01-08 13:00:00,\n\
+         o4,c1,approved,2017-01-04 10:00:00,2017-01-04 09:00:00,,,\n\
+         o5,c1,canceled,2017-01-05 10:00:00,2017-01-05 11:00:00,2017-01-06 12:00:00,,\n",
+    );
+    folder.rows(
+        "items",
+        ITEMS,
+        "o1,1,p1,s1,1,1\no2,1,p1,s1,1,1\no2,2,p1,s2,1,1\no3,1,p1,s1,1,1\no4,1,p1,s1,1,1\no5,1,p1,s2,1,1\n",
+    );
+    folder.rows(
+        "sellers",
+        SELLERS,
+        "s1,01000,sao paulo,SP\ns2,01000,sao paulo,SP\n",
+    );
+    folder
+}
+
+/// So many orders, a minute apart, each taking days: their steps lie between each other's.
+fn many_orders(count: u32) -> Folder {
+    let (mut orders, mut items) = (String::new(), String::new());
+    for number in 0..count {
+        let (hour, minute) = (number / 60 % 24, number % 60);
+        // Every seventh is handed over before it is approved.
+        let approved = if number % 7 == 0 { 3 } else { 1 };
+        let time = |day| format!("2017-01-0{day} {hour:02}:{minute:02}:00");
+        let [made, approved, handed_over, delivered] = [1, approved, 2, 4].map(time);
+        writeln!(
+            orders,
+            "o{number},c1,delivered,{made},{approved},{handed_over},{delivered},"
+        )
+        .unwrap();
+        writeln!(items, "o{number},1,p1,s1,1,1").unwrap();
+    }
+    let folder = Folder::new();
+    folder.rows("orders", ORDERS, orders).rows("items", ITEMS, items);
+    folder.rows("customers", CUSTOMERS, "c1,02000,osasco,SP\n");
+    folder
+}
+
+fn plan(dir: &Path) -> Plan {
+    let (data, problems) = Dataset::read(dir).unwrap();
+    assert_eq!(problems, []);
+    Plan::of(&data)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn replayed(plan: &Plan, data_dir: &Path) -> Summary {
+    let app = App::start(data_dir, None).unwrap();
+    let summary = replay(app.engine().handle(), plan, &|_| {}).await.unwrap();
+    app.stop().await;
+    summary
+}
+
+fn olist(folder: &Path, data_dir: &Path) -> std::process::Command {
+    let mut command = waybill();
+    command.args(["replay", "olist"]).arg(folder);
+    command.arg("--data-dir").arg(data_dir);
+    command
+}
+
+/// Everything a second run could change.
+fn ends(data_dir: &Path) -> (Totals, Vec<(String, u32)>) {
+    let store = look_into(data_dir).unwrap();
+    let store: &dyn Store = &store;
+    let totals = store.reading(|reader| reader.totals()).unwrap();
+    let mut heads = Vec::new();
+    let mut after = model::ids::OrderKey::new(0);
+    loop {
+        let page = store.reading(|reader| reader.orders(after, 500)).unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.head.order;
+        heads.extend(
+            page.iter()
+                .map(|order| (order.public_id.to_string(), order.head.version.get())),
+        );
+    }
+    (totals, heads)
+}
+
+/// Of each shipment, its statuses and when they occurred.
+fn histories(plan: &Plan, data_dir: &Path) -> BTreeMap<String, Vec<String>> {
+    let store = look_into(data_dir).unwrap();
+    let store_id = store.identity().store_id;
+    let lifecycles = store.lifecycles().unwrap();
+    let shipments = plan.shipments.iter().map(|shipment| {
+        let id = tracking_number(&store_id, &shipment.reference);
+        let entries = history(&store, id.as_str());
+        let told = entries.iter().map(|entry| {
+            let stored = lifecycles.iter().find(|stored| stored.id == entry.lifecycle);
+            let status = stored.unwrap().lifecycle.state_name(entry.status);
+            format!(
+                "{status} {}",
+                entry.occurred_at.to_string().replace(".000000Z", "")
+            )
+        });
+        (shipment.reference.clone(), told.collect())
+    });
+    shipments.collect()
+}
+
+fn verified(data_dir: &Path) {
+    let report = store::verify::verify(&look_into(data_dir).unwrap(), &mut |_| {});
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn a_first_run_makes_everything_and_a_second_changes_nothing() {
+    let folder = five_orders();
+    let plan = plan(folder.path());
+    let data = TempDir::new().unwrap();
+    let first = replayed(&plan, data.path());
+    let rejected = "Cannot transition from 'in_transit' to 'cancelled'";
+    let expected = Summary {
+        made: 6,
+        applied: 18,
+        // Of o3 all that came before its pick-up and what followed from them, of o4 what came before it was made.
+        applied_later: 4,
+        rejected: BTreeMap::from([(rejected.to_owned(), 1)]),
+        sent: first.sent,
+        took: first.took,
+        ..Summary::default()
+    };
+    assert_eq!(first, expected);
+    let before = ends(data.path());
+    let second = replayed(&plan, data.path());
+    assert!(second.changed_nothing());
+    assert_eq!(
+        (
+            second.known,
+            second.duplicates,
+            second.rejected.values().sum::<u64>()
+        ),
+        (6, 18, 1)
+    );
+    let (totals, heads) = ends(data.path());
+    assert_eq!(
+        (totals.last_position, totals.last_commit),
+        (before.0.last_position, before.0.last_commit)
+    );
+    assert_eq!((totals.dead_letters, heads), (before.0.dead_letters, before.1));
+    verified(data.path());
+}
+
+#[test]
+fn what_comes_out_of_order_is_applied_in_the_order_of_the_world() {
+    let folder = five_orders();
+    let plan = plan(folder.path());
+    let data = TempDir::new().unwrap();
+    replayed(&plan, data.path());
+    let histories = histories(&plan, data.path());
+    assert_eq!(
+        histories["o3/s1"],
+        [
+            "created 2017-01-03T10:00:00",
+            "picked_up 2017-01-06T11:00:00",
+            "in_warehouse 2017-01-04T12:00:00",
+            "in_transit 2017-01-04T12:00:00",
+            "delivered 2017-01-08T13:00:00",
+        ]
+    );
+    assert_eq!(
+        histories["o4/s1"],
+        ["created 2017-01-04T10:00:00", "picked_up 2017-01-04T09:00:00"]
+    );
+    assert_eq!(histories["o2/s1"], histories["o2/s2"]);
+    assert_eq!(histories["o2/s2"].len(), 4);
+}
+
+#[test]
+fn a_replay_that_was_killed_is_taken_up_and_ends_the_same() {
+    let folder = many_orders(1_400);
+    let plan = plan(folder.path());
+    let (killed, whole) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let whole_data = whole.path().join("data");
+    let expected = replayed(&plan, &whole_data);
+    let data = killed.path().join("data");
+    let mut cut_short = 0;
+    for pause_ms in [0, 60, 120, 180] {
+        let running = Running::start(&mut olist(folder.path(), &data));
+        // Killed as soon as the log has grown, and a bit.
+        while !data.join("waybill.db-wal").exists() && !running.has_ended() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(pause_ms));
+        let ended = running.kill();
+        cut_short += u32::from(ended.code().is_none());
+    }
+    assert!(cut_short > 0, "it was never killed in the middle");
+    let last = replayed(&plan, &data);
+    assert_eq!(last.made + last.known, expected.made);
+    assert_eq!(histories(&plan, &data), histories(&plan, &whole_data));
+    verified(&data);
+}
+
+#[test]
+fn a_first_part_and_then_the_rest_end_like_the_whole() {
+    let folder = five_orders();
+    let plan = plan(folder.path());
+    let (parted, whole) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    replayed(&plan, whole.path());
+    let part = run(olist(folder.path(), parted.path()).args(["--limit", "3"]));
+    assert_eq!(part.code(), Some(0), "{part:?}");
+    assert!(
+        part.stdout.starts_with("shipments made                3\n"),
+        "{}",
+        part.stdout
+    );
+    let rest = run(&mut olist(folder.path(), parted.path()));
+    assert!(
+        rest.stdout.contains("shipments there before        3\n"),
+        "{}",
+        rest.stdout
+    );
+    assert_eq!(histories(&plan, parted.path()), histories(&plan, whole.path()));
+    let again = run(&mut olist(folder.path(), parted.path()));
+    assert!(
+        again.stdout.ends_with("nothing was changed\n"),
+        "{}",
+        again.stdout
+    );
+}
+
+#[test]
+fn a_folder_without_the_data_names_what_it_lacks() {
+    let (empty, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let Ended { status, stderr, .. } = run(&mut olist(empty.path(), data.path()));
+    assert_eq!(status.code(), Some(2));
+    assert!(stderr.contains("lacks orders.csv.gz"), "{stderr}");
+}
+
+#[test]
+fn the_real_data_is_replayed_with_the_counts_it_is_known_for() {
+    let Some(dir) = std::env::var_os("WAYBILL_OLIST_DIR") else {
+        println!("skipped: no Olist data (set WAYBILL_OLIST_DIR)");
+        return;
+    };
+    let plan = plan(Path::new(&dir));
+    let data = TempDir::new().unwrap();
+    let first = replayed(&plan, data.path());
+    let rejected = [
+        ("Cannot transition from 'delivered' to 'cancelled'".to_owned(), 6),
+        (
+            "Cannot transition from 'in_transit' to 'cancelled'".to_owned(),
+            69,
+        ),
+    ];
+    let expected = Summary {
+        made: 7_433,
+        applied: 25_914,
+        applied_later: 204,
+        rejected: BTreeMap::from(rejected),
+        sent: first.sent,
+        took: first.took,
+        ..Summary::default()
+    };
+    assert_eq!(first, expected);
+    let before = ends(data.path());
+    let second = replayed(&plan, data.path());
+    assert!(second.changed_nothing());
+    assert_eq!(ends(data.path()), before);
+    verified(data.path());
+}
