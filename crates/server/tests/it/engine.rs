@@ -93,13 +93,15 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(BEGIN + seconds).unwrap()
 }
 
+type Between = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>;
+
 /// What a test may choose.
 struct Setting {
     queue_commands: usize,
     queue_wait: Duration,
     observer: Option<Observer>,
     /// Puts something between the engine and the store.
-    between: Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>,
+    between: Between,
 }
 
 impl Default for Setting {
