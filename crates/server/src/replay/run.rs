@@ -222,13 +222,15 @@ impl<'a> Replay<'a> {
                 self.summary.applied += 1;
                 self.moved.insert(step.shipment);
             }
-            // A repetition moves the shipment for this run: what follows it may have been refused only by this run.
+            // A repetition moves the shipment for this run: its first may have been made without being answered, and what
+            // waits for it was refused before.
             (Outcome::Duplicate(..) | Outcome::Unchanged(..), PlannedKind::Create) => {
                 self.summary.known += 1;
                 self.moved.insert(step.shipment);
             }
             (Outcome::Duplicate(..) | Outcome::Unchanged(..), PlannedKind::Report { .. }) => {
                 self.summary.duplicates += 1;
+                self.moved.insert(step.shipment);
             }
             (Outcome::Refused(refusal, _), _) => {
                 self.waiting

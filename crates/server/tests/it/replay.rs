@@ -41,7 +41,7 @@ fn five_orders() -> Folder {
 }
 
 /// So many orders, a minute apart, each taking days: their steps lie between each other's.
-fn many_orders(count: u32) -> Folder {
+pub(crate) fn many_orders(count: u32) -> Folder {
     let (mut orders, mut items) = (String::new(), String::new());
     for number in 0..count {
         let (hour, minute) = (number / 60 % 24, number % 60);
@@ -62,7 +62,7 @@ fn many_orders(count: u32) -> Folder {
     folder
 }
 
-fn plan(dir: &Path) -> Plan {
+pub(crate) fn plan(dir: &Path) -> Plan {
     let (data, problems) = Dataset::read(dir).unwrap();
     assert_eq!(problems, []);
     Plan::of(&data)

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use server::engine::Failure;
+use server::replay::replay;
 use store::Trouble;
 use store::folder::DATABASE_FILE;
 
 use super::unsure_store::{Commit, Script, UnsureStore};
 use super::{Setting, Stand, accepted, duplicate_of};
+use crate::replay::{many_orders, plan};
 
 async fn stand(script: &Script) -> Stand {
     let script = script.clone();
@@ -84,5 +86,21 @@ async fn a_database_that_another_holds_is_busy_and_then_free() {
     assert_eq!(busy, Err(Failure::Unavailable(Trouble::Busy)));
     other.execute_batch("ROLLBACK").unwrap();
     stand.created("A-1").await;
+    stand.verify();
+}
+
+#[tokio::test]
+async fn a_replay_over_commits_of_unknown_outcome_leaves_nothing_waiting() {
+    let folder = many_orders(1_000);
+    let plan = plan(folder.path());
+    let script = Script::default();
+    let stand = stand(&script).await;
+    // The fourth has the steps that others, of the groups before it, have waited for.
+    let every_second = [Commit::Known, Commit::MadeButSilent].into_iter().cycle();
+    script.lock().unwrap().extend(every_second.take(20));
+    let summary = replay(stand.handle(), &plan, &|_| {}).await.unwrap();
+    assert_eq!(summary.rejected.len(), 0, "{summary:?}");
+    assert_eq!(summary.made + summary.known, 1_000);
+    assert_eq!(summary.applied + summary.duplicates, 4_000);
     stand.verify();
 }

@@ -17,6 +17,8 @@ use store::{
 /// What the next commits do. Those not scripted do what they say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Commit {
+    /// Durable, and said to be.
+    Known,
     /// Durable, and unknown.
     Made,
     /// Nothing is stored, and unknown.
@@ -160,7 +162,7 @@ impl Group for UnsureGroup<'_> {
     ) -> Result<Committed, Error> {
         let scripted = self.script.lock().unwrap().pop_front();
         match scripted {
-            None => self.inner.commit(commit, at, writes),
+            None | Some(Commit::Known) => self.inner.commit(commit, at, writes),
             Some(Commit::NotMade) => Err(unsure()),
             Some(made @ (Commit::Made | Commit::MadeButSilent)) => {
                 self.inner.commit(commit, at, writes)?;
