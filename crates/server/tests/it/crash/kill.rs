@@ -13,7 +13,7 @@ use server::engine::{Command, Outcome, Submission};
 use store::folder::DATABASE_FILE;
 
 use super::{Ordeal, rounds};
-use crate::harness::acknowledged::{Acknowledged, Event};
+use crate::harness::acknowledged::{Acknowledged, Event, Losses};
 use crate::harness::process::Running;
 
 #[test]
@@ -34,6 +34,29 @@ fn what_was_acknowledged_survives_kills() {
     }
     ordeal.check_all(rounds, "");
     send_again(&ordeal);
+}
+
+/// The comparison itself: what is not in the store is lost, what is there as another version too.
+#[test]
+fn a_loss_would_be_seen() {
+    let mut ordeal = Ordeal::new();
+    let running = Running::start(&mut ordeal.simulate());
+    assert!(running.prints_more_than(200));
+    let ended = running.kill();
+    let mut acknowledged = Acknowledged::read(&ended.stdout);
+    assert_eq!(acknowledged.compare(&ordeal.data_dir()), Losses::default());
+    let event = acknowledged.events.first().unwrap().clone();
+    acknowledged.events.insert(Event {
+        version: event.version + 1,
+        ..event.clone()
+    });
+    acknowledged.events.insert(Event {
+        occurred_at_nanos: event.occurred_at_nanos + 1,
+        ..event
+    });
+    acknowledged.created.insert("99M-NEVERMADE".to_owned());
+    let losses = acknowledged.compare(&ordeal.data_dir());
+    assert_eq!((losses.lost.len(), losses.doubled.len()), (3, 0), "{losses:?}");
 }
 
 /// While it makes or recovers the store. What it acknowledges, if it comes so far, counts.
