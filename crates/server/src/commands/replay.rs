@@ -74,7 +74,7 @@ impl Olist {
         app.stop().await;
         let summary = summary?;
         say(&report(&plan, problems.len(), &summary, latencies.percentiles()));
-        if let Some(example) = &summary.example {
+        if let Some(example) = summary.example.as_ref().filter(|_| !summary.changed_nothing()) {
             say(&format!(
                 "look at one: waybill history {example} --data-dir {}",
                 self.data.data_dir.display()

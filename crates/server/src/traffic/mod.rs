@@ -112,11 +112,12 @@ impl Traffic {
     pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Failure> {
         let (stop, stopped) = watch::channel(false);
         let submit = async {
-            let mut submitters = tokio::task::JoinSet::new();
+            // All before the first begins: what cannot begin has done nothing.
+            let mut ready = Vec::with_capacity(self.options.submitters);
             for number in 0..self.options.submitters {
-                let submitter = Submitter::new(self.clone(), number, stopped.clone()).await?;
-                submitters.spawn(submitter.run());
+                ready.push(Submitter::new(self.clone(), number, stopped.clone()).await?);
             }
+            let mut submitters: tokio::task::JoinSet<()> = ready.into_iter().map(Submitter::run).collect();
             while submitters.join_next().await.is_some() {}
             Ok(())
         };

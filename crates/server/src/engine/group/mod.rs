@@ -2,25 +2,26 @@
 
 mod create;
 mod orders;
+mod refusals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::command::{Actor, Change, OrderRef};
+use model::command::{Actor, Change};
 use model::decide::{Context, Decision, decide as judge};
 use model::fingerprint::ReportHashes;
 use model::head::DelayScale;
-use model::ids::{DeadLetterId, LifecycleId, PartyId, Version};
+use model::ids::{DeadLetterId, LifecycleId, Version};
 use model::time::Timestamp;
 use model::{Entry, EntryKind, Head, Lifecycle, Refusal};
 use rand::RngExt;
 use rand::rngs::StdRng;
-use store::{DeadLetter, Error, Group, GroupWrites, NewDeadLetter, NewOrder};
+use store::{Error, Group, GroupWrites, NewDeadLetter, NewOrder};
 
 use super::answer::{Accepted, Answer, Outcome};
 use super::commands::Command;
-use super::receipt::dead_letter_content;
 use orders::{Orders, Slot};
+use refusals::LetterKey;
 
 /// What deciding needs besides the orders.
 pub(super) struct Deciding<'a> {
@@ -79,26 +80,6 @@ struct GroupState<'a> {
     dead_letters: Vec<NewDeadLetter>,
     /// The same, by what makes two refusals one.
     letters: HashMap<LetterKey, DeadLetterId>,
-}
-
-/// What two refusals must have in common to be kept as one.
-#[derive(PartialEq, Eq, Hash)]
-struct LetterKey {
-    public_id: Box<str>,
-    actor: PartyId,
-    detail: Box<str>,
-    content: Box<[u8]>,
-}
-
-impl LetterKey {
-    fn of(letter: &DeadLetter) -> Self {
-        Self {
-            public_id: letter.public_id.clone(),
-            actor: letter.actor,
-            detail: letter.detail.clone(),
-            content: letter.content.clone(),
-        }
-    }
 }
 
 impl<'a> GroupState<'a> {
@@ -236,44 +217,6 @@ impl<'a> GroupState<'a> {
         };
         history.extend(of_group(&self.entries, slot).cloned());
         Ok(history)
-    }
-
-    fn keep_refusal(&mut self, number: usize, command: &Command, refusal: Refusal) -> Result<Outcome, Error> {
-        let Command::Change {
-            order, actor, change, ..
-        } = command
-        else {
-            return Ok(Outcome::Refused(refusal, None));
-        };
-        let slot = self.orders.find(number).and_then(|place| self.orders.get(place));
-        let letter = DeadLetter {
-            received_at: command.received_at().unwrap_or(self.deciding.now),
-            decided_at: self.deciding.now,
-            order: slot.map(|slot| slot.head().order),
-            public_id: match order {
-                OrderRef::Public(id) => id.as_str().into(),
-                OrderRef::Key(key) => key.to_string().into(),
-            },
-            actor: actor.party,
-            code: refusal.code().into(),
-            detail: refusal.to_string().into(),
-            content: dead_letter_content(order, change),
-        };
-        let key = LetterKey::of(&letter);
-        let kept = match self.letters.get(&key) {
-            Some(id) => Some(*id),
-            None => self.group.same_dead_letter(&letter)?,
-        };
-        let id = match kept {
-            Some(id) => id,
-            None => {
-                let id = self.group.next_dead_letter_id();
-                self.letters.insert(key, id);
-                self.dead_letters.push(NewDeadLetter { id, letter });
-                id
-            }
-        };
-        Ok(Outcome::Refused(refusal, Some(id)))
     }
 
     /// Of the orders loaded, only those that got entries are written.
