@@ -141,11 +141,13 @@ fn a_first_run_makes_everything_and_a_second_changes_nothing() {
         // Of o3 all that came before its pick-up and what followed from them, of o4 what came before it was made.
         applied_later: 4,
         rejected: BTreeMap::from([(rejected.to_owned(), 1)]),
+        example: first.example.clone(),
         sent: first.sent,
         took: first.took,
         ..Summary::default()
     };
     assert_eq!(first, expected);
+    assert!(first.example.is_some());
     let before = ends(data.path());
     let second = replayed(&plan, data.path());
     assert!(second.changed_nothing());
@@ -274,11 +276,13 @@ fn the_real_data_is_replayed_with_the_counts_it_is_known_for() {
         applied: 25_914,
         applied_later: 204,
         rejected: BTreeMap::from(rejected),
+        example: first.example.clone(),
         sent: first.sent,
         took: first.took,
         ..Summary::default()
     };
     assert_eq!(first, expected);
+    assert!(first.example.is_some());
     let before = ends(data.path());
     let second = replayed(&plan, data.path());
     assert!(second.changed_nothing());
