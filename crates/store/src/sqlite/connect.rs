@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::{BUSY_WAIT, READER_CACHE_KIB, WRITER_CACHE_KIB};
+use crate::limits::{BUSY_WAIT, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB};
 use crate::records::{Birth, Identity};
 
 /// `WBIL`, in the file's header: tells our file from any other database.
@@ -78,6 +78,7 @@ impl Database {
         connection.busy_timeout(BUSY_WAIT)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+        connection.pragma_update(None, "mmap_size", READER_MAP_BYTES)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
