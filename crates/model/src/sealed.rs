@@ -3,6 +3,8 @@
 //! The log's digests must not change when somebody's data is erased, and must not let it be guessed afterwards. So
 //! a digest covers only a hash of the data together with 16 random bytes that are stored, and erased, with it.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 /// Random bytes in front of sealed content.
@@ -30,7 +32,7 @@ impl SealDigest {
 }
 
 /// Content with its salt in front: the form in which it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(Vec<u8>);
 
 impl Sealed {
@@ -64,10 +66,34 @@ impl Sealed {
     /// What stands for it where it may not stand itself.
     #[must_use]
     pub fn digest(&self) -> SealDigest {
-        let mut digest = [0; DIGEST_BYTES];
-        for (to, from) in digest.iter_mut().zip(Sha256::digest(&self.0)) {
-            *to = from;
-        }
-        SealDigest(digest)
+        first_bytes(Sha256::new().chain_update(&self.0))
+    }
+
+    /// What stands for it together with a text that is stored beside it in the open, if there is one.
+    #[must_use]
+    pub fn digest_with(&self, beside: Option<&str>) -> SealDigest {
+        let Some(beside) = beside else {
+            return self.digest();
+        };
+        let length = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
+        let hasher = Sha256::new()
+            .chain_update(length.to_be_bytes())
+            .chain_update(&self.0);
+        first_bytes(hasher.chain_update(beside))
+    }
+}
+
+fn first_bytes(hasher: Sha256) -> SealDigest {
+    let mut digest = [0; DIGEST_BYTES];
+    for (to, from) in digest.iter_mut().zip(hasher.finalize()) {
+        *to = from;
+    }
+    SealDigest(digest)
+}
+
+/// What was sealed is nobody's to read in a log line.
+impl fmt::Debug for Sealed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Sealed({} bytes)", self.content().len())
     }
 }

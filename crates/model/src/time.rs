@@ -48,6 +48,13 @@ impl Timestamp {
         Span(self.0.saturating_sub(earlier.0).max(0))
     }
 
+    /// RFC 3339 UTC with all nine digits, for where nothing may be lost.
+    #[must_use]
+    pub fn to_exact_text(self) -> String {
+        let exact = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default();
+        format!("{exact:.9}")
+    }
+
     /// Reads an RFC 3339 timestamp with any offset, to the nanosecond.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use store::{Birth, OpenError, Store};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT};
 
-/// Why it does not start.
+/// Why it does not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder or the store in it.
@@ -24,6 +24,9 @@ pub enum StartError {
     /// The store, once opened.
     #[error("the store cannot be used: {0}")]
     Store(#[from] store::Error),
+    /// The writer thread panicked.
+    #[error("the writer failed: what was not answered is not decided, the log has the reason")]
+    WriterDied,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
@@ -68,13 +71,21 @@ impl App {
         &self.engine
     }
 
-    /// Finishes what was accepted, and closes the store.
-    pub async fn stop(self) {
-        self.engine.stop().await;
+    /// Finishes what was accepted. The store is closed with the last handle.
+    ///
+    /// # Errors
+    /// [`StartError::WriterDied`] if the writer had ended before.
+    pub async fn stop(self) -> Result<(), StartError> {
+        if self.engine.stop().await {
+            Ok(())
+        } else {
+            Err(StartError::WriterDied)
+        }
     }
 }
 
-/// Opens a data folder's store to look into it, without its lock: a server may be running on it.
+/// Opens a data folder's store to look into it, without its lock: a server may be running on it. Not for a process that has it
+/// open already: closing a file ends the locks that the process has on it.
 ///
 /// # Errors
 /// As [`App::start`].

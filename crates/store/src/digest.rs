@@ -6,8 +6,17 @@ use sha2::{Digest, Sha256};
 
 use crate::records::CommitId;
 
-/// The digest before a writer's first commit.
-pub(crate) const GENESIS: [u8; 32] = [0; 32];
+/// The number of the embedded store's one writer.
+pub(crate) const ONE_WRITER: u32 = 1;
+
+/// The digest before a writer's first commit: no chain of another store or writer can be put in its place.
+pub(crate) fn genesis(store_id: &[u8; 16], writer: u32) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(b"waybill writer 1");
+    digest.update(store_id);
+    digest.update(writer.to_be_bytes());
+    digest.finalize().into()
+}
 
 /// A commit's digest while its entries are added.
 pub(crate) struct CommitDigest(Sha256);

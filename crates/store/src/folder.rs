@@ -28,7 +28,7 @@ impl DataFolder {
         if path.exists() && !path.is_dir() {
             return Err(OpenError::NotAFolder(path.to_owned()));
         }
-        fs::create_dir_all(path).map_err(|error| not_writable(path, &error))?;
+        create_private(path).map_err(|error| not_writable(path, &error))?;
         let lock_path = path.join(LOCK_FILE);
         let mut lock = File::options()
             .create(true)
@@ -68,6 +68,15 @@ impl DataFolder {
     pub fn database(&self) -> PathBuf {
         self.path.join(DATABASE_FILE)
     }
+}
+
+/// Makes the folder for this user only: it holds people's addresses, and the key of the event ids.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
 }
 
 fn not_writable(path: &Path, error: &std::io::Error) -> OpenError {

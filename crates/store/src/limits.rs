@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// A page of the database. With 8 KiB its trees stay three pages deep up to some ten million entries; with 4 KiB they are four
+/// there, and every look-up pays for it. See `docs/adr/0002-storage.md`.
+pub const PAGE_BYTES: u32 = 8_192;
 /// Longest life of a read transaction: older ones would keep the write-ahead log from being reused.
 pub const MAX_READ: Duration = Duration::from_secs(1);
 /// Reading connections: enough to keep two cores busy, each holds a few pages.

@@ -1,14 +1,14 @@
 //! What goes into a store and comes out of it.
 
 use model::fingerprint::Fingerprint;
-use model::ids::{DeadLetterId, LifecycleId, OrderKey, Owner, PartyId, Position};
+use model::ids::{DeadLetterId, LifecycleId, OrderKey, Owner, PartyId, Position, Version};
 use model::public_id::PublicId;
 use model::sealed::Sealed;
 use model::time::Timestamp;
 use model::{Entry, Head, Lifecycle, StateId};
 
 /// What a new store is born with. Randomness and time are the caller's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Birth {
     /// Tells stores apart.
     pub store_id: [u8; 16],
@@ -36,12 +36,15 @@ pub struct CommitId(pub i64);
 pub struct Placement {
     pub(crate) first: Position,
     pub(crate) last: Position,
+    /// The version that stands at `last`: a head that a group has moved on is ahead of it.
+    pub(crate) last_version: Version,
 }
 
 impl Placement {
     /// Of an order that has no entries stored yet.
     pub const UNBORN: Self = Self {
         first: Position::new(0),
+        last_version: Version::new(0),
         last: Position::new(0),
     };
 }
@@ -103,6 +106,8 @@ pub struct DeadLetter {
     pub decided_at: Timestamp,
     /// The order, if it is known.
     pub order: Option<OrderKey>,
+    /// Whose order it is; nobody's, if it is not known.
+    pub owner: Owner,
     /// The order's id as given.
     pub public_id: Box<str>,
     /// Who submitted it.

@@ -13,12 +13,14 @@ use model::ids::{LifecycleId, OrderKey, PartyId, Position};
 use model::{Entry, Head, History, Lifecycle, StateId};
 
 use crate::api::{Reader, Store};
-use crate::digest::{CommitDigest, GENESIS};
+use crate::digest::{CommitDigest, ONE_WRITER, genesis};
 use crate::error::Error;
 use crate::records::{CommitId, CommitRecord, LogEntry, OrderRecord, StatusCount};
 
 /// Rows read at a time: well within the bound on a read.
 const PAGE: u32 = 500;
+/// Rows that cannot be read before the rest is given up.
+const MAX_UNREADABLE: u32 = 10_000;
 /// Findings that are listed; more are counted.
 const MAX_FINDINGS: usize = 1_000;
 
@@ -60,6 +62,7 @@ pub fn verify(store: &dyn Store, progress: &mut dyn FnMut(&Report)) -> Report {
         report: Report::default(),
         counts: BTreeMap::new(),
         folded_entries: 0,
+        unreadable_rows: 0,
     };
     verification.files();
     verification.log(progress);
@@ -72,6 +75,7 @@ struct Verification<'a> {
     report: Report,
     counts: BTreeMap<(PartyId, LifecycleId, StateId), u64>,
     folded_entries: u64,
+    unreadable_rows: u32,
 }
 
 /// Where the walk through the log stands.
@@ -91,6 +95,21 @@ impl Verification<'_> {
         } else {
             self.report.more_findings += 1;
         }
+    }
+
+    /// Notes what cannot be read; whether that was so often by now that looking on is of no use: behind one damaged row there
+    /// may be no other for a long way.
+    fn unreadable(&mut self, place: String, error: &Error) -> bool {
+        self.found(place, error.to_string());
+        self.unreadable_rows += 1;
+        let too_many = self.unreadable_rows > MAX_UNREADABLE;
+        if too_many {
+            self.found(
+                "store",
+                format!("more than {MAX_UNREADABLE} rows cannot be read: the rest was not looked at"),
+            );
+        }
+        too_many
     }
 
     /// Gives what was read, or notes why it could not be.
@@ -121,7 +140,7 @@ impl Verification<'_> {
 
     fn log(&mut self, progress: &mut dyn FnMut(&Report)) {
         let mut chain = Chain {
-            digest: GENESIS,
+            digest: genesis(&self.store.identity().store_id, ONE_WRITER),
             commit: CommitId(0),
             position: Position::new(0),
         };
@@ -136,7 +155,9 @@ impl Verification<'_> {
                 Ok(commits) => commits.iter().for_each(|commit| self.commit(&mut chain, commit)),
                 Err(error) => {
                     chain.commit = CommitId(after.0 + 1);
-                    self.found(format!("commit {}", chain.commit.0), error.to_string());
+                    if self.unreadable(format!("commit {}", chain.commit.0), &error) {
+                        break;
+                    }
                 }
             }
             progress(&self.report);
@@ -186,7 +207,9 @@ impl Verification<'_> {
             let page = match self.page(|reader, limit| reader.log(after, limit.min(wanted))) {
                 Ok(page) => page,
                 Err(error) => {
-                    self.found(format!("position {next}"), error.to_string());
+                    if self.unreadable(format!("position {next}"), &error) {
+                        break;
+                    }
                     next += 1;
                     continue;
                 }
@@ -235,7 +258,9 @@ impl Verification<'_> {
                 }
                 Err(error) => {
                     after = after.next();
-                    self.found(format!("order {after}"), error.to_string());
+                    if self.unreadable(format!("order {after}"), &error) {
+                        break;
+                    }
                 }
             }
             progress(&self.report);
@@ -299,15 +324,22 @@ impl Verification<'_> {
         {
             self.found(place, "was not created when its first entry was recorded");
         }
-        let born_with = entries
+        let born = entries
             .first()
-            .and_then(|entry| entry.body().ok()?.details_digest);
-        if order
+            .and_then(|entry| entry.body().ok())
+            .unwrap_or_default();
+        if born.public_id != Some(order.public_id.as_str()) {
+            self.found(place, "was created under another public id");
+        }
+        let details = order
             .details
             .as_ref()
-            .is_some_and(|details| Some(details.digest()) != born_with)
-        {
-            self.found(place, "its details are not those it was created with");
+            .map(|details| details.digest_with(order.reference.as_deref()));
+        if details.is_some() && details != born.details_digest {
+            self.found(
+                place,
+                "its details or its reference are not those it was created with",
+            );
         }
         let older = self
             .store

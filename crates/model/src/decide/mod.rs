@@ -14,6 +14,7 @@ use crate::head::{DelayScale, Head};
 use crate::ids::{OrderKey, Version};
 use crate::lifecycle::{Lifecycle, StateId, Step};
 use crate::limits::MAX_AHEAD;
+use crate::public_id::PublicId;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::sealed::{Salt, Sealed};
@@ -51,9 +52,14 @@ pub enum Decision {
     Refused(Refusal),
 }
 
-/// Judges the creation of an order, whose id nobody has. `order` is the key it will get; `details` comes back sealed.
+/// Judges the creation of an order. `order` is the key it will get, `id` the public id, which nobody has; `details` comes back sealed.
 #[must_use]
-pub fn decide_create(context: &Context<'_>, order: OrderKey, create: &Create) -> (Decision, Sealed) {
+pub fn decide_create(
+    context: &Context<'_>,
+    order: OrderKey,
+    id: &PublicId,
+    create: &Create,
+) -> (Decision, Sealed) {
     let details = Sealed::new(&context.salt, &create.details);
     let role = create.actor.role;
     if !context.lifecycle.created_by().contains(role) {
@@ -71,7 +77,8 @@ pub fn decide_create(context: &Context<'_>, order: OrderKey, create: &Create) ->
         actor: Some(create.actor.party),
         role: Some(role),
         queued_for: Some(context.now.since(create.received_at)),
-        details_digest: Some(details.digest()),
+        details_digest: Some(details.digest_with(create.reference.as_deref())),
+        public_id: Some(id.as_str()),
         ..Body::default()
     };
     let entry = Entry {

@@ -41,10 +41,12 @@ pub struct Body<'a> {
     pub about: Option<Version>,
     /// Stands for [`Entry::private`].
     pub private_digest: Option<SealDigest>,
-    /// Stands for the order's details (on its first entry).
+    /// Stands for the order's details and reference (on its first entry): see [`Sealed::digest_with`].
     pub details_digest: Option<SealDigest>,
     /// Until when a parked report waits.
     pub wait_until: Option<Timestamp>,
+    /// The order's public id (on its first entry): a log that is read from its beginning needs no other table.
+    pub public_id: Option<&'a str>,
 }
 
 /// The sealed part of an entry.
@@ -97,6 +99,8 @@ struct BodyV1<'a> {
     details_digest: Option<&'a [u8]>,
     #[n(10)]
     wait_until_ns: Option<i64>,
+    #[b(11)]
+    public_id: Option<&'a str>,
 }
 
 /// Format 1 of the sealed part. A coordinate is kept as an integer of 10⁻⁷ degrees where that is exact, else as it came.
@@ -147,6 +151,7 @@ impl<'a> Body<'a> {
             private_digest: self.private_digest.as_ref().map(SealDigest::as_bytes),
             details_digest: self.details_digest.as_ref().map(SealDigest::as_bytes),
             wait_until_ns: self.wait_until.map(Timestamp::as_nanos),
+            public_id: self.public_id,
         };
         let mut bytes = Vec::with_capacity(64);
         minicbor::encode(&stored, &mut bytes).expect("a Vec takes every write");
@@ -175,6 +180,7 @@ impl<'a> Body<'a> {
             private_digest: digest(stored.private_digest)?,
             details_digest: digest(stored.details_digest)?,
             wait_until: stored.wait_until_ns.map(Timestamp::from_nanos),
+            public_id: stored.public_id,
         })
     }
 }

@@ -130,7 +130,11 @@ impl<'d> States<'d> {
         let name = name?;
         let found = self.by_name.get(name.value).copied();
         if found.is_none() {
-            let names: Vec<&str> = self.by_place.iter().map(|(name, _)| name.value).collect();
+            let names: Vec<String> = self
+                .by_place
+                .iter()
+                .map(|(name, _)| name.value.escape_debug().to_string())
+                .collect();
             let cure = format!("use one of {}, or add it as a [[state]]", names.join(", "));
             report.add(
                 name.offset,

@@ -27,7 +27,12 @@ fn context(lifecycle: &Lifecycle) -> Context<'_> {
 #[test]
 fn a_creation_is_the_first_entry_and_its_details_are_sealed() {
     let lifecycle = shipped("merchant");
-    let (decision, details) = decide_create(&context(&lifecycle), OrderKey::new(5), &create());
+    let (decision, details) = decide_create(
+        &context(&lifecycle),
+        OrderKey::new(5),
+        create().id.id(),
+        &create(),
+    );
     let Decision::Accepted(entries) = decision else {
         panic!("{decision:?}");
     };
@@ -55,7 +60,7 @@ fn an_order_that_began_before_it_was_told_keeps_its_time() {
     let lifecycle = shipped("shipment");
     let mut wish = create();
     wish.occurred_at = Some(at(-3600));
-    let (decision, _) = decide_create(&context(&lifecycle), OrderKey::new(5), &wish);
+    let (decision, _) = decide_create(&context(&lifecycle), OrderKey::new(5), wish.id.id(), &wish);
     let Decision::Accepted(entries) = decision else {
         panic!("{decision:?}");
     };
@@ -65,7 +70,7 @@ fn an_order_that_began_before_it_was_told_keeps_its_time() {
     );
 
     wish.occurred_at = Some(Timestamp::from_nanos(Timestamp::EARLIEST_EVENT.as_nanos() - 1));
-    let (decision, _) = decide_create(&context(&lifecycle), OrderKey::new(5), &wish);
+    let (decision, _) = decide_create(&context(&lifecycle), OrderKey::new(5), wish.id.id(), &wish);
     assert_eq!(decision, Decision::Refused(Refusal::OccurredAtOutOfRange));
 }
 
@@ -75,7 +80,7 @@ fn only_those_whom_the_lifecycle_names_create_and_only_for_themselves() {
     let judge = |actor| {
         let mut wish = create();
         wish.actor = actor;
-        decide_create(&context(&lifecycle), OrderKey::new(5), &wish).0
+        decide_create(&context(&lifecycle), OrderKey::new(5), wish.id.id(), &wish).0
     };
     assert!(matches!(judge(CLIENT), Decision::Accepted(_)));
     assert_eq!(judge(DRIVER), Decision::Refused(Refusal::Forbidden(Role::Driver)));

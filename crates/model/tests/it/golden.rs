@@ -74,6 +74,7 @@ fn goldens() -> [Golden; 9] {
         client_event_id: None,
         previous: None,
         details_digest: SealDigest::from_bytes(b"digest of detail"),
+        public_id: Some("99M-7K3QXW9HV"),
         ..reported()
     };
     let kept = Body {

@@ -129,7 +129,7 @@ impl Order {
             suspects: &[],
             history: &[],
         };
-        let (decision, _) = decide_create(&context, OrderKey::new(key), &create());
+        let (decision, _) = decide_create(&context, OrderKey::new(key), create().id.id(), &create());
         let Decision::Accepted(entries) = decision else {
             panic!("{decision:?}");
         };

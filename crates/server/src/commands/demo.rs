@@ -13,8 +13,8 @@ use store::Store;
 
 use super::history::timeline;
 use super::output::{grouped, per_second, progress_bar, say, short};
-use super::{Ended, Problem};
-use crate::app::{App, look_into};
+use super::{Ended, Problem, above_zero, told_to_stop};
+use crate::app::App;
 use crate::engine::Handle;
 use crate::latencies::CommitLatencies;
 use crate::traffic::{Acknowledged, Counters, Listener, Traffic, TrafficOptions};
@@ -35,10 +35,10 @@ pub(super) struct Demo {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// How long.
-    #[arg(long, default_value = "60", value_name = "S")]
+    #[arg(long, default_value = "60", value_name = "S", allow_negative_numbers = true)]
     seconds: f64,
     /// Commands a second.
-    #[arg(long, default_value = "200", value_name = "N")]
+    #[arg(long, default_value = "200", value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     rate: f64,
 }
 
@@ -53,11 +53,13 @@ impl Demo {
     pub(super) async fn run(&self) -> Result<Ended, Problem> {
         let seconds =
             Duration::try_from_secs_f64(self.seconds).map_err(|error| format!("--seconds: {error}"))?;
-        let throw_away = tempfile::tempdir()?;
-        let data_dir = self
-            .data_dir
-            .clone()
-            .unwrap_or_else(|| throw_away.path().join("data"));
+        let throw_away = if self.data_dir.is_none() {
+            Some(tempfile::tempdir()?)
+        } else {
+            None
+        };
+        let made = throw_away.as_ref().map(|folder| folder.path().join("data"));
+        let data_dir = self.data_dir.clone().or(made).ok_or("no data folder")?;
         let latencies = CommitLatencies::default();
         let app = App::start(&data_dir, Some(latencies.observer()))?;
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -83,13 +85,11 @@ impl Demo {
         let draw = async {
             tokio::select! {
                 () = screen.draw(seconds) => {}
-                _ = tokio::signal::ctrl_c() => {}
+                () = told_to_stop() => {}
             }
         };
         traffic.run(draw).await?;
-        let status = screen.text(seconds)?;
-        app.stop().await;
-        say(&status);
+        say(&screen.text(seconds)?);
         let delivered = seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -97,8 +97,9 @@ impl Demo {
             .clone();
         if let Some(shipment) = delivered {
             say("\nOne of them, from its log:\n");
-            say(&timeline(&look_into(&data_dir)?, &shipment)?);
+            say(&timeline(&**screen.handle.store(), &shipment)?);
         }
+        app.stop().await?;
         if self.data_dir.is_some() {
             let dir = data_dir.display();
             say(&format!(

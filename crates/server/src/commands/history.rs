@@ -9,7 +9,6 @@ use model::public_id::PublicId;
 use model::time::Timestamp;
 use model::{EntryKind, Lifecycle};
 use serde_json::Value;
-use store::sqlite::SqliteStore;
 use store::{LogEntry, OrderRecord, Store};
 
 use super::output::say;
@@ -37,10 +36,9 @@ impl History {
 }
 
 /// The timeline of an order, as text.
-pub(super) fn timeline(store: &SqliteStore, tracking_number: &str) -> Result<String, Problem> {
+pub(super) fn timeline(store: &dyn Store, tracking_number: &str) -> Result<String, Problem> {
     let id = PublicId::new(tracking_number)?;
     let order_ref = OrderRef::Public(id.clone());
-    let store: &dyn Store = store;
     let found = store.reading(|reader| {
         let Some(order) = reader.order(&order_ref)? else {
             return Ok(None);
@@ -89,7 +87,9 @@ pub(super) fn timeline(store: &SqliteStore, tracking_number: &str) -> Result<Str
 
 fn heading(order: &OrderRecord, lifecycle: &Lifecycle, names: &HashMap<PartyId, String>) -> Vec<String> {
     let head = &order.head;
-    let client = names.get(&head.owner.client).map_or("nobody", String::as_str);
+    let client = names
+        .get(&head.owner.client)
+        .map_or_else(|| "nobody".to_owned(), |name| printable(name));
     let mut lines = vec![format!(
         "{}  {} · {} · version {} · client {client}",
         order.public_id,
@@ -101,7 +101,7 @@ fn heading(order: &OrderRecord, lifecycle: &Lifecycle, names: &HashMap<PartyId, 
         order
             .reference
             .as_ref()
-            .map(|reference| format!("reference {reference}")),
+            .map(|reference| format!("reference {}", printable(reference))),
     );
     let details = order
         .details
@@ -174,9 +174,12 @@ fn short_time(at: Timestamp) -> String {
     at.to_string().replace(".000000Z", "Z")
 }
 
-/// Text that came from outside, made inert for a terminal.
+/// Text that came from outside, made inert for a terminal: no controls, and nothing that turns the direction of writing.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|symbol| if symbol.is_control() { '\u{FFFD}' } else { symbol })
-        .collect()
+    let inert = |symbol: char| match symbol {
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => '\u{FFFD}',
+        symbol if symbol.is_control() => '\u{FFFD}',
+        symbol => symbol,
+    };
+    text.chars().map(inert).collect()
 }

@@ -1,16 +1,21 @@
 //! `waybill lifecycle`.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use model::Lifecycle;
 use model::lifecycle::{delay_text, shipped};
 
-use super::output::{complain, say};
+use super::output::{complain, point_out, say};
 use super::{Ended, Problem};
+
+/// Read of a file at most: a definition of the most states has a few dozen KiB.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Checks and shows lifecycles
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  waybill lifecycle show shipment")]
 pub(super) struct LifecycleCommand {
     #[command(subcommand)]
     what: What,
@@ -54,7 +59,16 @@ fn check(files: &[PathBuf]) -> Result<Ended, Problem> {
     let mut ended = Ended::Well;
     for file in files {
         let name = file.display().to_string();
-        match Lifecycle::from_toml(&name, &read(file)?) {
+        // One file that cannot be read keeps no other from being checked.
+        let text = match read(file) {
+            Ok(text) => text,
+            Err(problem) => {
+                complain(&problem.to_string());
+                ended = Ended::NotDone;
+                continue;
+            }
+        };
+        match Lifecycle::from_toml(&name, &text) {
             Ok(lifecycle) => {
                 say(&format!(
                     "{name}: {} version {} is sound",
@@ -63,8 +77,10 @@ fn check(files: &[PathBuf]) -> Result<Ended, Problem> {
                 ));
             }
             Err(errors) => {
-                complain(&errors.to_string());
-                ended = Ended::WithFindings;
+                point_out(&errors.to_string());
+                if matches!(ended, Ended::Well) {
+                    ended = Ended::WithFindings;
+                }
             }
         }
     }
@@ -88,7 +104,14 @@ fn show(wanted: &str) -> Result<Ended, Problem> {
 }
 
 fn read(file: &std::path::Path) -> Result<String, Problem> {
-    std::fs::read_to_string(file).map_err(|error| format!("{}: {}", file.display(), error.kind()).into())
+    let failed = |error: std::io::Error| format!("{}: {}", file.display(), error.kind());
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(failed)?;
+    opened
+        .take(MAX_FILE_BYTES)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    Ok(text)
 }
 
 fn table(lifecycle: &Lifecycle) -> String {

@@ -19,6 +19,7 @@ use output::complain;
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
 #[command(name = "waybill", version, max_term_width = 110)]
+#[command(after_help = "Example:\n  waybill demo --seconds 20")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -53,10 +54,34 @@ enum Ended {
     Well,
     /// Done, and something is wrong: the command has said what.
     WithFindings,
+    /// Not done, or not wholly: the command has said why.
+    NotDone,
 }
 
 /// Why a command was not done, in words for whoever ran it.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Waits for the first SIGINT or SIGTERM.
+async fn told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        interrupted.await.ok();
+        return;
+    };
+    tokio::select! {
+        _ = interrupted => {}
+        _ = terminated.recv() => {}
+    }
+}
+
+/// Reads a number that a rate can be.
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number = text
+        .parse::<f64>()
+        .ok()
+        .filter(|number| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "is not a number above 0".to_owned())
+}
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -86,6 +111,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithFindings) => ExitCode::from(1),
+        Ok(Ended::NotDone) => ExitCode::from(2),
         Err(problem) => {
             complain(&problem.to_string());
             ExitCode::from(2)

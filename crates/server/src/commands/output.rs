@@ -1,13 +1,24 @@
 //! Writing to the terminal. A reader that went away (`waybill … | head`) ends the output, not the command.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Prints one line or more to standard output.
+/// Prints one line or more to standard output. An output that takes nothing, such as a full disk, ends the process: nobody
+/// must take silence for an answer.
 pub(super) fn say(text: &str) {
-    writeln!(std::io::stdout().lock(), "{text}").ok();
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        complain(&format!("standard output takes nothing: {error}"));
+        std::process::exit(2);
+    }
+}
+
+/// Prints findings to standard error as they are: a tool may look for `file:line:column` at the beginning of a line.
+pub(super) fn point_out(findings: &str) {
+    writeln!(std::io::stderr().lock(), "{findings}").ok();
 }
 
 /// Prints to standard error why something was not done.

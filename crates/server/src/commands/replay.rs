@@ -16,6 +16,7 @@ const LISTED_PROBLEMS: usize = 20;
 
 /// Replays recorded orders
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  waybill replay olist path/to/olist --data-dir waybill-data")]
 pub(super) struct Replay {
     #[command(subcommand)]
     what: What,
@@ -61,18 +62,19 @@ impl Olist {
                 problems.len() - LISTED_PROBLEMS
             ));
         }
-        let plan = Plan::of(&data);
-        let plan = self
-            .limit
-            .map_or_else(|| plan.clone(), |limit| plan.clone().limit(limit));
+        let mut plan = Plan::of(&data);
+        if let Some(limit) = self.limit {
+            plan = plan.limit(limit);
+        }
         let latencies = CommitLatencies::default();
         let app = App::start(&self.data.data_dir, Some(latencies.observer()))?;
         let steps = u64::try_from(plan.steps.len()).unwrap_or_default();
         let bar = progress_bar(steps, "{bar:40} {pos}/{len} steps, {per_sec}, {eta} left");
         let summary = replay(app.engine().handle(), &plan, &|done| bar.inc(done)).await;
         bar.finish_and_clear();
-        app.stop().await;
+        let stopped = app.stop().await;
         let summary = summary?;
+        stopped?;
         say(&report(&plan, problems.len(), &summary, latencies.percentiles()));
         if let Some(example) = summary.example.as_ref().filter(|_| !summary.changed_nothing()) {
             say(&format!(
@@ -110,6 +112,21 @@ fn report(plan: &Plan, broken_rows: usize, summary: &Summary, latencies: Option<
             "left out               {:>8}   {reason}",
             grouped(*count)
         ));
+    }
+    let notes = &plan.notes;
+    let guessed_places = notes.origins_from_city
+        + notes.origins_from_state
+        + notes.destinations_from_city
+        + notes.destinations_from_state;
+    for (count, what) in [
+        (
+            notes.invented_cancellations,
+            "cancellations at an invented time: the data have none",
+        ),
+        (notes.reports_before_creation, "reports older than their shipment"),
+        (guessed_places, "places guessed from their city or state"),
+    ] {
+        lines.push(format!("in the data            {:>8}   {what}", grouped(count)));
     }
     if broken_rows > 0 {
         lines.push(format!("broken rows            {broken_rows:>8}"));

@@ -1,7 +1,6 @@
 //! `waybill simulate`.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::output::{grouped, per_second, say, short};
-use super::{DataDir, Ended, Problem};
+use super::{DataDir, Ended, Problem, above_zero, told_to_stop};
 use crate::app::App;
 use crate::latencies::CommitLatencies;
 use crate::traffic::{Acknowledged, Counters, Listener, Traffic, TrafficOptions};
@@ -24,16 +23,16 @@ pub(super) struct Simulate {
     #[command(flatten)]
     data: DataDir,
     /// Senders working side by side.
-    #[arg(long, default_value = "4", value_name = "N")]
-    submitters: NonZeroUsize,
+    #[arg(long, default_value = "4", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    submitters: u16,
     /// Commands in one submission.
-    #[arg(long, default_value = "100", value_name = "N")]
-    batch: NonZeroUsize,
+    #[arg(long, default_value = "100", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    batch: u16,
     /// Commands a second, over all senders; as many as go if not said.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How long; 0 only opens the store, says that it is ready, and ends.
-    #[arg(long, default_value = "10", value_name = "S")]
+    #[arg(long, default_value = "10", value_name = "S", allow_negative_numbers = true)]
     seconds: f64,
     /// The same seed makes the same choices.
     #[arg(long, default_value = "1", value_name = "N")]
@@ -56,8 +55,8 @@ impl Simulate {
             let traffic = Traffic {
                 handle: app.engine().handle().clone(),
                 options: TrafficOptions {
-                    submitters: self.submitters.get(),
-                    batch: self.batch.get(),
+                    submitters: usize::from(self.submitters),
+                    batch: usize::from(self.batch),
                     under_way: 1_000,
                     rate: self.rate,
                     seed: self.seed,
@@ -68,13 +67,13 @@ impl Simulate {
             let end = async {
                 tokio::select! {
                     () = tokio::time::sleep(seconds) => {}
-                    _ = tokio::signal::ctrl_c() => {}
+                    () = told_to_stop() => {}
                 }
             };
             traffic.run(end).await?;
         }
         let took = began.elapsed();
-        app.stop().await;
+        app.stop().await?;
         say(&summary(&counters, took, &latencies));
         Ok(Ended::Well)
     }

@@ -1,16 +1,12 @@
 //! `waybill verify`.
 
 use clap::Args;
-use rand::rngs::{StdRng, SysRng};
-use rand::{RngExt, SeedableRng};
-use store::Birth;
 use store::folder::{DATABASE_FILE, DataFolder};
-use store::sqlite::{SqliteOptions, SqliteStore};
+use store::sqlite::SqliteStore;
 use store::verify::{Report, verify};
 
 use super::output::{grouped, progress_bar, say};
 use super::{DataDir, Ended, Problem};
-use crate::clock::{Clock, SystemClock};
 
 /// Proves that a store is what its log says
 ///
@@ -26,18 +22,12 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
         let dir = &self.data.data_dir;
-        if dir.is_dir() && !dir.join(DATABASE_FILE).exists() || !dir.exists() {
+        if !dir.is_file() && !dir.join(DATABASE_FILE).exists() {
             return Err(store::OpenError::NoStore(dir.clone()).into());
         }
-        let clock = SystemClock;
-        // Never used, as the store is there: opening makes one only where there is none.
-        let mut random = StdRng::try_from_rng(&mut SysRng)?;
-        let birth = Birth {
-            store_id: random.random(),
-            event_id_key: random.random(),
-            at: clock.now(),
-        };
-        let store = SqliteStore::open(DataFolder::lock(dir)?, &birth, SqliteOptions::default())?;
+        // Locked, so that nothing changes meanwhile; opened for reading, so that looking changes nothing either.
+        let _folder = DataFolder::lock(dir)?;
+        let store = SqliteStore::open_to_read(dir)?;
         let bar = progress_bar(0, "{spinner} {msg}");
         let report = verify(&store, &mut |report| {
             bar.tick();

@@ -170,7 +170,7 @@ impl Handle {
 
     async fn place(&self, submission: &Submission) -> Result<OwnedSemaphorePermit, SubmitError> {
         // A submission larger than the queue takes all of it.
-        let wanted = submission.commands.len().clamp(1, self.parts.queue_commands);
+        let wanted = submission.places().clamp(1, self.parts.queue_commands);
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         self.parts
             .places

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-/// Commands that wait for the writer: about a tenth of a second of its work, and at most ≈ 20 MB.
+/// Places in the queue before the writer: a command takes one, and one more for each KiB of details or metadata. About a tenth of
+/// a second of its work, and ≈ 30 MB at most, but for one submission that is larger by itself.
 pub const QUEUE_COMMANDS: usize = 20_000;
 /// How long a caller waits for a place in a full queue before it is told to come again.
 pub const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// What a caller is told to wait when there was no place, or when storage fails.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Commands of one group: more would add latency and no longer speed.
+/// Places that a group gathers: more would add latency and no longer speed. One larger submission is a group by itself.
 pub const GROUP_COMMANDS: usize = 4_096;
 /// How often a group whose outcome is unknown is tried again before its callers are told so.
 pub(super) const COMMIT_TRIES: u32 = 3;

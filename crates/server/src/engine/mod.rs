@@ -122,12 +122,14 @@ impl Engine {
         &self.handle
     }
 
-    /// Takes no more, finishes what was taken, and ends.
-    pub async fn stop(mut self) {
+    /// Takes no more, finishes what was taken, and ends. Whether the writer ended well: false if it panicked, then
+    /// whatever was not answered is not decided.
+    pub async fn stop(mut self) -> bool {
         self.handle.close().await;
-        if let Some(thread) = self.thread.take() {
-            // The writer ends by itself once its queue is closed and empty; its thread has nothing to say.
-            drop(tokio::task::spawn_blocking(move || thread.join()).await);
-        }
+        let Some(thread) = self.thread.take() else {
+            return true;
+        };
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        matches!(joined, Ok(Ok(())))
     }
 }

@@ -141,17 +141,21 @@ pub(super) fn dead_letter_content(order: &OrderRef, change: &Change) -> Box<[u8]
             let what = report.what();
             content.insert("status".to_owned(), json!(what.status));
             content.insert("source".to_owned(), json!(what.source));
-            content.insert("timestamp".to_owned(), json!(what.occurred_at.to_string()));
+            content.insert("timestamp".to_owned(), json!(what.occurred_at.to_exact_text()));
             content.insert("event_id".to_owned(), json!(what.client_event_id));
             content.insert(
                 "location".to_owned(),
                 json!(what.location.map(|at| json!({"lat": at.lat, "lng": at.lng}))),
             );
             content.insert("notes".to_owned(), json!(what.notes));
+            // As text, whatever it is: parsed and written again it might not be the same.
             let metadata = what
                 .metadata
                 .as_deref()
-                .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                .map(|bytes| match std::str::from_utf8(bytes) {
+                    Ok(text) => json!(text),
+                    Err(_) => json!(bytes),
+                });
             content.insert("metadata".to_owned(), json!(metadata));
         }
         Change::Cancel { reason, source } => {

@@ -8,7 +8,7 @@ use model::Lifecycle;
 use model::head::DelayScale;
 use model::ids::{LifecycleId, Position};
 use rand::rngs::StdRng;
-use store::{CommitId, Committed, Error, Writer};
+use store::{CommitId, Committed, Error, Trouble, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Observer;
@@ -81,7 +81,7 @@ impl WriterLoop {
         }
     }
 
-    /// Adds a submission to the group, or does at once what is none. Gives the commands added.
+    /// Adds a submission to the group, or does at once what is none. Gives the places it took.
     fn take(&mut self, work: Work, gathered: &mut Vec<Pending>, queue: &mut mpsc::Receiver<Work>) -> usize {
         match work {
             Work::Submission {
@@ -89,14 +89,14 @@ impl WriterLoop {
                 reply,
                 place,
             } => {
-                let commands = submission.commands.len();
+                let (commands, places) = (submission.commands.len(), submission.places());
                 gathered.push(Pending {
                     answers: vec![None; commands],
                     submission,
                     reply,
                     place,
                 });
-                commands
+                places
             }
             Work::Parties { kind, names, reply } => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -131,26 +131,35 @@ impl WriterLoop {
     }
 
     /// Decides and commits; where the database refuses a value, each half by itself, until only the command to blame fails.
-    fn decide(&mut self, group: &mut [Pending], units: &[Unit]) {
+    ///
+    /// Gives the trouble if storage failed: then nothing after it is tried, so that no later report of an order overtakes it.
+    fn decide(&mut self, group: &mut [Pending], units: &[Unit]) -> Option<Trouble> {
         match self.attempt(group, units) {
             Ok(answers) => {
                 let mut answers = answers.into_iter();
                 each_command(group, units, |_| answers.next().unwrap_or(Err(Failure::Internal)));
+                None
             }
             Err(Error::Unavailable { trouble, detail } | Error::OutcomeUnknown { trouble, detail }) => {
                 tracing::error!(error.kind = %trouble, error.detail = detail, "storage is unavailable");
                 each_command(group, units, |_| Err(Failure::Unavailable(trouble)));
+                Some(trouble)
             }
             Err(error @ (Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong)) => match units {
-                [] => {}
+                [] => None,
                 [_] => {
                     tracing::error!(error.detail = %error, "a command failed");
                     each_command(group, units, |_| Err(Failure::Internal));
+                    None
                 }
                 [_, _, ..] => {
                     let (front, back) = units.split_at(units.len() / 2);
-                    self.decide(group, front);
-                    self.decide(group, back);
+                    let trouble = self.decide(group, front);
+                    match trouble {
+                        Some(trouble) => each_command(group, back, |_| Err(Failure::Unavailable(trouble))),
+                        None => return self.decide(group, back),
+                    }
+                    trouble
                 }
             },
         }

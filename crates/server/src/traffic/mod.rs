@@ -22,7 +22,7 @@ use serde_json::json;
 use store::PartyKind;
 use tokio::sync::watch;
 
-use crate::engine::{Answer, Command, Failure, Handle, Outcome, Submission};
+use crate::engine::{Answer, Command, Failure, Handle, Outcome, Submission, SubmitError};
 use way::Way;
 
 /// What tracking numbers begin with where no setting says otherwise.
@@ -114,6 +114,18 @@ impl Traffic {
         let submit = async {
             // All before the first begins: what cannot begin has done nothing.
             let mut ready = Vec::with_capacity(self.options.submitters);
+            let names = |prefix: &str| -> Vec<String> {
+                (1..=self.options.submitters)
+                    .map(|number| format!("{prefix}{number:03}"))
+                    .collect()
+            };
+            for (kind, names) in [
+                (PartyKind::Client, names("client_")),
+                (PartyKind::Principal, names("driver_user_")),
+            ] {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                self.handle.parties(kind, &names).await?;
+            }
             for number in 0..self.options.submitters {
                 ready.push(Submitter::new(self.clone(), number, stopped.clone()).await?);
             }
@@ -226,9 +238,13 @@ impl Submitter {
                 atomic: false,
                 keep_refusals: true,
             };
-            let Ok(answers) = self.traffic.handle.submit(submission).await else {
-                self.pause(RETRY_PAUSE).await;
-                continue;
+            let answers = match self.traffic.handle.submit(submission).await {
+                Ok(answers) => answers,
+                Err(SubmitError::Stopping) => return,
+                Err(SubmitError::QueueFull) => {
+                    self.pause(RETRY_PAUSE).await;
+                    continue;
+                }
             };
             let mut acknowledged = Vec::with_capacity(answers.len());
             let mut failed = Vec::new();

@@ -93,6 +93,24 @@ fn what_is_wrong_with_a_lifecycle_file_is_told_with_its_place_and_cure() {
 }
 
 #[test]
+fn numbers_that_no_load_can_have_are_refused() {
+    let dir = TempDir::new().unwrap();
+    for arguments in [
+        ["--rate", "0"],
+        ["--rate", "-1"],
+        ["--rate", "nan"],
+        ["--submitters", "0"],
+        ["--submitters", "1001"],
+        ["--batch", "10001"],
+        ["--seconds", "-1"],
+    ] {
+        let ended = run(waybill_on("simulate", dir.path()).args(arguments));
+        assert_eq!(ended.code(), Some(2), "{arguments:?}");
+        assert!(ended.stderr.contains(arguments[0]), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn shipped_lifecycles_are_listed_and_shown() {
     let all = lifecycle(&["show"]);
     assert_eq!(all.code(), Some(0));
@@ -234,6 +252,21 @@ fn a_data_folder_that_is_a_file_is_refused() {
         assert_eq!(ended.code(), Some(2), "{subcommand}");
         assert!(ended.stderr.contains("is not a folder"), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn a_proof_of_an_empty_database_is_none_and_makes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let database = dir.path().join("waybill.db");
+    fs::write(&database, "").unwrap();
+    let ended = run(&mut waybill_on("verify", dir.path()));
+    assert_eq!(ended.code(), Some(2), "{ended:?}");
+    assert!(
+        ended.stderr.contains("holds no Waybill store"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(fs::metadata(&database).unwrap().len(), 0);
 }
 
 #[test]

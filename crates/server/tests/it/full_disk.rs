@@ -122,7 +122,7 @@ async fn fill_and_empty(disk: &SmallDisk) {
     let answers = send(handle, commands).await;
     let taken = |answer| matches!(answer, &Ok(Outcome::Accepted(_)));
     assert!(answers.iter().all(taken), "{answers:?}");
-    app.stop().await;
+    app.stop().await.unwrap();
     let verified = run(&mut waybill_on("verify", &data_dir));
     assert_eq!(verified.code(), Some(0), "{verified:?}");
     assert_eq!(verified.stdout, "all is well: 2 orders, 3 entries, 2 commits\n");

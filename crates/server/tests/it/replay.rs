@@ -72,7 +72,7 @@ pub(crate) fn plan(dir: &Path) -> Plan {
 async fn replayed(plan: &Plan, data_dir: &Path) -> Summary {
     let app = App::start(data_dir, None).unwrap();
     let summary = replay(app.engine().handle(), plan, &|_| {}).await.unwrap();
-    app.stop().await;
+    app.stop().await.unwrap();
     summary
 }
 

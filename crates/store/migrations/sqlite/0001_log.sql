@@ -18,10 +18,11 @@ CREATE TABLE lifecycles (
 ) STRICT;
 
 CREATE TABLE parties (
-    party_id INTEGER NOT NULL PRIMARY KEY,
-    kind     INTEGER NOT NULL,
-    name     TEXT    NOT NULL,
-    UNIQUE (kind, name)
+    party_id  INTEGER NOT NULL PRIMARY KEY,
+    tenant_id INTEGER NOT NULL DEFAULT 0,
+    kind      INTEGER NOT NULL,
+    name      TEXT    NOT NULL,
+    UNIQUE (tenant_id, kind, name)
 ) STRICT;
 
 -- Written once. `details` is 16 random bytes and what was told of the order; NULL once erased.
@@ -94,11 +95,16 @@ CREATE TABLE commits (
     digest         BLOB    NOT NULL
 ) STRICT;
 
+-- AUTOINCREMENT: an event id may point here for longer than the letter is kept, and must never point to another one.
+-- The owner is the order's, 0 where there is no such order.
 CREATE TABLE dead_letters (
-    dead_letter_id INTEGER NOT NULL PRIMARY KEY,
+    dead_letter_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     received_at    INTEGER NOT NULL,
     decided_at     INTEGER NOT NULL,
     order_key      INTEGER,
+    tenant_id      INTEGER NOT NULL,
+    client_id      INTEGER NOT NULL,
+    customer_id    INTEGER NOT NULL,
     public_id      TEXT    NOT NULL,
     actor_id       INTEGER NOT NULL,
     code           TEXT    NOT NULL,

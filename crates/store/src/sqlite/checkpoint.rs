@@ -10,11 +10,10 @@ use rusqlite::Connection;
 use super::SqliteOptions;
 use super::connect::Database;
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::{CHECKPOINT_IDLE, GIVE_WAY_PAUSE, MAX_GIVE_WAY};
+use crate::limits::{CHECKPOINT_IDLE, GIVE_WAY_PAUSE, MAX_GIVE_WAY, PAGE_BYTES};
 
 /// Bytes of a frame of the log beside its page.
 const FRAME_HEADER_BYTES: u64 = 24;
-const PAGE_BYTES: u64 = 4096;
 
 /// The checkpoint thread and what it says to the writer.
 pub(super) struct Checkpointer {
@@ -67,7 +66,7 @@ impl Checkpointer {
 
     /// Without a thread: for a store that is only read.
     pub(super) fn idle(options: &SqliteOptions) -> Arc<Self> {
-        let frames = |bytes: u64| (bytes / (PAGE_BYTES + FRAME_HEADER_BYTES)).max(1);
+        let frames = |bytes: u64| (bytes / (u64::from(PAGE_BYTES) + FRAME_HEADER_BYTES)).max(1);
         Arc::new(Self {
             state: Mutex::default(),
             changed: Condvar::new(),

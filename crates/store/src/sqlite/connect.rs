@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::{BUSY_WAIT, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB};
+use crate::limits::{BUSY_WAIT, PAGE_BYTES, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB};
 use crate::records::{Birth, Identity};
 
 /// `WBIL`, in the file's header: tells our file from any other database.
@@ -190,6 +190,8 @@ impl Database {
 }
 
 fn set_up_writer(connection: &Connection) -> Result<(), Error> {
+    // Without effect on a file that has pages already.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     // Told, not refused, by SQLite: a file system without shared memory, for one.
     if !mode.eq_ignore_ascii_case("wal") {
@@ -228,7 +230,7 @@ fn write_birth(connection: &Connection, birth: &Birth) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_identity(connection: &Connection) -> Result<Identity, Error> {
+pub(super) fn read_identity(connection: &Connection) -> Result<Identity, Error> {
     let value = |name: &str| {
         let found: Option<Vec<u8>> = connection
             .query_row("SELECT value FROM store_meta WHERE name = ?1", [name], |row| {

@@ -1,11 +1,13 @@
 //! One group: its loads, and its one commit.
 
+use std::collections::HashMap;
+
+use model::Entry;
 use model::command::OrderRef;
 use model::fingerprint::FingerprintHash;
 use model::ids::{DeadLetterId, OrderKey, Position, Version};
 use model::public_id::PublicId;
 use model::time::Timestamp;
-use model::{Entry, Head};
 use rusqlite::Connection;
 
 use super::rows;
@@ -19,12 +21,18 @@ use crate::records::{CommitId, Committed, DeadLetter, GroupWrites, Loaded, LogEn
 pub(super) struct SqliteGroup<'a> {
     writer: &'a mut SqliteWriter,
     ends: Ends,
+    /// Where entries of an order stand that were looked for in this group: the last one, the one before it, and so on.
+    trails: HashMap<OrderKey, Vec<Position>>,
 }
 
 impl<'a> SqliteGroup<'a> {
     pub(super) fn new(writer: &'a mut SqliteWriter) -> Self {
         let ends = writer.ends;
-        Self { writer, ends }
+        Self {
+            writer,
+            ends,
+            trails: HashMap::new(),
+        }
     }
 
     fn load_one(&mut self, order: &OrderRef) -> Result<Option<Loaded>, Error> {
@@ -87,6 +95,7 @@ impl<'a> SqliteGroup<'a> {
                 *placement = Some(Placement {
                     first,
                     last: self.ends.position,
+                    last_version: entry.version,
                 });
             }
         }
@@ -125,27 +134,36 @@ impl Group for SqliteGroup<'_> {
     }
 
     fn history(&mut self, loaded: &Loaded) -> Result<Vec<Entry>, Error> {
-        let mut entries = walk(
-            &self.writer.connection,
-            &loaded.head,
-            loaded.placement.last,
-            Version::FIRST,
-        )?;
+        let mut entries = walk(&self.writer.connection, loaded.head.order, loaded.placement)?;
         entries.reverse();
         Ok(entries.into_iter().map(|found| found.entry).collect())
     }
 
     fn entry(&mut self, loaded: &Loaded, version: Version) -> Result<Option<Entry>, Error> {
-        let last = walk(
+        let order = loaded.head.order;
+        let Some(back) = loaded.placement.last_version.get().checked_sub(version.get()) else {
+            return Ok(None);
+        };
+        let back = usize::try_from(back).unwrap_or(usize::MAX);
+        let trail = self
+            .trails
+            .entry(order)
+            .or_insert_with(|| vec![loaded.placement.last]);
+        extend_trail(
             &self.writer.connection,
-            &loaded.head,
-            loaded.placement.last,
-            version,
-        )?
-        .pop();
-        Ok(last
-            .map(|found| found.entry)
-            .filter(|entry| entry.version == version))
+            order,
+            loaded.placement.last_version,
+            trail,
+            back,
+        )?;
+        let Some(position) = trail.get(back) else {
+            return Ok(None);
+        };
+        Ok(Some(
+            entry_at(&self.writer.connection, order, version, *position)?
+                .0
+                .entry,
+        ))
     }
 
     fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
@@ -205,41 +223,69 @@ impl Group for SqliteGroup<'_> {
     }
 }
 
-/// Walks an order's history backwards, from its head and where that says it ends, until a version is reached.
+/// Walks an order's history backwards, from where its head says it ends to its first entry.
 pub(super) fn walk(
     connection: &Connection,
-    head: &Head,
-    last: Position,
-    until: Version,
+    order: OrderKey,
+    placement: Placement,
 ) -> Result<Vec<LogEntry>, Error> {
-    let mut find = connection.prepare_cached(concat!(
-        "SELECT ",
-        entry_columns!(),
-        " FROM entries WHERE position = ?1"
-    ))?;
     let mut walked: Vec<LogEntry> = Vec::new();
-    let (mut position, order) = (last, head.order);
-    for version in (until.get().max(Version::FIRST.get())..=head.version.get()).rev() {
-        let mut rows = find.query([position.get()])?;
-        let row = rows
-            .next()?
-            .ok_or_else(|| Error::damaged(format!("the log has no position {position}")))?;
-        let (found, previous) = entry_from_row(row)?;
-        // A chain that leads elsewhere would show one order's entries to another's owner.
-        if (found.entry.order, found.entry.version.get()) != (order, version) {
-            return Err(Error::damaged(format!(
-                "position {position} is not version {version} of order {order}"
-            )));
-        }
-        if version == Version::FIRST.get() && previous.get() != 0 {
-            return Err(Error::damaged(format!(
-                "version 1 of order {order} has one before it"
-            )));
-        }
+    let mut position = placement.last;
+    for version in (Version::FIRST.get()..=placement.last_version.get()).rev() {
+        let (found, previous) = entry_at(connection, order, Version::new(version), position)?;
         walked.push(found);
         position = previous;
     }
     Ok(walked)
+}
+
+/// The entry that a chain says is there. A chain that leads elsewhere would show one order's entries to another's owner.
+fn entry_at(
+    connection: &Connection,
+    order: OrderKey,
+    version: Version,
+    position: Position,
+) -> Result<(LogEntry, Position), Error> {
+    let sql = concat!("SELECT ", entry_columns!(), " FROM entries WHERE position = ?1");
+    let mut find = connection.prepare_cached(sql)?;
+    let mut rows = find.query([position.get()])?;
+    let row = rows
+        .next()?
+        .ok_or_else(|| Error::damaged(format!("the log has no position {position}")))?;
+    let (found, previous) = entry_from_row(row)?;
+    if (found.entry.order, found.entry.version) != (order, version) {
+        return Err(Error::damaged(format!(
+            "position {position} is not version {version} of order {order}"
+        )));
+    }
+    if version == Version::FIRST && previous.get() != 0 {
+        return Err(Error::damaged(format!(
+            "version 1 of order {order} has one before it"
+        )));
+    }
+    Ok((found, previous))
+}
+
+/// Follows an order's chain until so many steps back are known. Only positions are read, and each once in a group: ten thousand
+/// repetitions of an old report are one walk.
+fn extend_trail(
+    connection: &Connection,
+    order: OrderKey,
+    last_version: Version,
+    trail: &mut Vec<Position>,
+    back: usize,
+) -> Result<(), Error> {
+    let mut find = connection
+        .prepare_cached("SELECT previous_position FROM entries WHERE position = ?1 AND order_key = ?2")?;
+    while trail.len() <= back && trail.len() < usize::try_from(last_version.get()).unwrap_or(usize::MAX) {
+        let Some(position) = trail.last() else { break };
+        let mut rows = find.query((position.get(), order.get()))?;
+        let row = rows
+            .next()?
+            .ok_or_else(|| Error::damaged(format!("order {order} has no position {position}")))?;
+        trail.push(Position::new(row.get(0)?));
+    }
+    Ok(())
 }
 
 fn head_by_public_id(connection: &Connection, id: &PublicId) -> Result<Option<Loaded>, Error> {

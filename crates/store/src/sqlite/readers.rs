@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use model::command::OrderRef;
 use model::fingerprint::Fingerprint;
-use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
+use model::ids::{DeadLetterId, OrderKey, PartyId, Position};
 use model::public_id::PublicId;
 use model::sealed::Sealed;
 use model::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::connect::Database;
-use super::convert::{lifecycle_id, number, state};
+use super::convert::{lifecycle_id, number, owner, state};
 use super::group::walk;
 use super::statements::{HEAD_COLUMNS, entry_columns, entry_from_row, head_columns, head_from_row};
 use crate::api::Reader;
@@ -172,7 +172,7 @@ impl Reader for SqliteReader<'_> {
 
     fn history(&mut self, order: &OrderRecord) -> Result<Vec<LogEntry>, Error> {
         self.check_time()?;
-        let mut entries = walk(self.connection, &order.head, order.placement.last, Version::FIRST)?;
+        let mut entries = walk(self.connection, order.head.order, order.placement)?;
         entries.reverse();
         Ok(entries)
     }
@@ -217,7 +217,8 @@ impl Reader for SqliteReader<'_> {
 
     fn dead_letter(&mut self, id: DeadLetterId) -> Result<Option<DeadLetter>, Error> {
         let mut find = self.prepare(
-            "SELECT received_at, decided_at, order_key, public_id, actor_id, code, detail, content FROM dead_letters \
+            "SELECT received_at, decided_at, order_key, public_id, actor_id, code, detail, content, \
+             tenant_id, client_id, customer_id FROM dead_letters \
              WHERE dead_letter_id = ?1",
         )?;
         let mut rows = find.query([id.get()])?;
@@ -250,7 +251,8 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn party(&mut self, kind: PartyKind, name: &str) -> Result<Option<PartyId>, Error> {
-        let mut find = self.prepare("SELECT party_id FROM parties WHERE kind = ?1 AND name = ?2")?;
+        let mut find =
+            self.prepare("SELECT party_id FROM parties WHERE tenant_id = 0 AND kind = ?1 AND name = ?2")?;
         let found: Option<i64> = find
             .query_row((kind.number(), name), |row| row.get(0))
             .optional()?;
@@ -363,5 +365,6 @@ fn dead_letter_from_row(row: &Row<'_>) -> Result<DeadLetter, Error> {
         code: row.get(5)?,
         detail: row.get(6)?,
         content: row.get(7)?,
+        owner: owner(row.get(8)?, row.get(9)?, row.get(10)?)?,
     })
 }

@@ -210,7 +210,8 @@ pub(super) fn insert_dead_letters(connection: &Connection, letters: &[NewDeadLet
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO dead_letters (dead_letter_id, received_at, decided_at, order_key, public_id, actor_id, code, detail, \
-         content, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         content, fingerprint, tenant_id, client_id, customer_id) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     for NewDeadLetter { id, letter } in letters {
         insert.execute(params![
@@ -224,6 +225,9 @@ pub(super) fn insert_dead_letters(connection: &Connection, letters: &[NewDeadLet
             letter.detail,
             letter.content,
             letter_fingerprint(letter),
+            letter.owner.tenant.get(),
+            letter.owner.client.get(),
+            letter.owner.customer.get(),
         ])?;
     }
     Ok(())

@@ -56,13 +56,12 @@ pub(super) fn head_from_row(row: &Row<'_>) -> Result<(Head, Placement), Error> {
         parked,
         recent,
     };
-    Ok((
-        head,
-        Placement {
-            first: Position::new(row.get(7)?),
-            last: Position::new(row.get(8)?),
-        },
-    ))
+    let placement = Placement {
+        first: Position::new(row.get(7)?),
+        last: Position::new(row.get(8)?),
+        last_version: head.version,
+    };
+    Ok((head, placement))
 }
 
 /// An entry and the position of the one before it in its order.

@@ -12,7 +12,7 @@ use super::connect::Database;
 use super::convert::number;
 use super::group::SqliteGroup;
 use crate::api::{Group, Writer};
-use crate::digest::GENESIS;
+use crate::digest::{ONE_WRITER, genesis};
 use crate::error::Error;
 use crate::records::{CommitId, PartyKind};
 
@@ -30,6 +30,7 @@ pub(super) struct SqliteWriter {
     // Before the place, so that it is closed when another writer can be had.
     pub(super) connection: Connection,
     pub(super) ends: Ends,
+    store_id: [u8; 16],
     pub(super) cache: HeadCache,
     pub(super) node: String,
     /// Something failed since the ends and the cache were last known to be right.
@@ -46,10 +47,12 @@ impl SqliteWriter {
         place: WriterPlace,
     ) -> Result<Self, Error> {
         let connection = database.connect_writer()?;
-        let ends = read_ends(&connection)?;
+        let store_id = super::connect::read_identity(&connection)?.store_id;
+        let ends = read_ends(&connection, &store_id)?;
         Ok(Self {
             connection,
             ends,
+            store_id,
             cache: HeadCache::default(),
             node,
             stale: false,
@@ -72,7 +75,7 @@ impl SqliteWriter {
             self.connection.execute_batch("ROLLBACK")?;
         }
         self.cache.clear();
-        self.ends = read_ends(&self.connection)?;
+        self.ends = read_ends(&self.connection, &self.store_id)?;
         self.stale = false;
         Ok(())
     }
@@ -104,10 +107,11 @@ impl Writer for SqliteWriter {
         let transaction = self.connection.transaction()?;
         let numbers = {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO parties (kind, name) VALUES (?1, ?2) ON CONFLICT (kind, name) DO NOTHING",
+                "INSERT INTO parties (kind, name) VALUES (?1, ?2) ON CONFLICT (tenant_id, kind, name) DO NOTHING",
             )?;
-            let mut find =
-                transaction.prepare_cached("SELECT party_id FROM parties WHERE kind = ?1 AND name = ?2")?;
+            let mut find = transaction.prepare_cached(
+                "SELECT party_id FROM parties WHERE tenant_id = 0 AND kind = ?1 AND name = ?2",
+            )?;
             let mut numbers = Vec::with_capacity(names.len());
             for name in names {
                 insert.execute((kind.number(), name))?;
@@ -128,25 +132,46 @@ impl SqliteWriter {
     }
 }
 
-fn read_ends(connection: &Connection) -> Result<Ends, Error> {
+/// The ends of what is stored. They must fit each other: nothing is built on a log whose end is damaged.
+fn read_ends(connection: &Connection, store_id: &[u8; 16]) -> Result<Ends, Error> {
     let max = |sql: &str| -> Result<i64, Error> {
         Ok(connection
             .query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?
             .unwrap_or(0))
     };
-    let commit = connection
+    let last = connection
         .query_row(
-            "SELECT commit_id, digest FROM commits ORDER BY commit_id DESC LIMIT 1",
+            "SELECT commit_id, digest, first_position, entries FROM commits ORDER BY commit_id DESC LIMIT 1",
             [],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)),
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get::<_, i64>(2)?,
+                    row.get::<_, i64>(3)?,
+                ))
+            },
         )
         .optional()?;
-    let (commit, digest) = commit.unwrap_or((0, GENESIS));
+    let position = max("SELECT max(position) FROM entries")?;
+    let order = max("SELECT max(order_key) FROM orders")?;
+    let (commit, digest, end) = match last {
+        Some((commit, digest, first, entries)) => (commit, digest, first.saturating_add(entries)),
+        None => (0, genesis(store_id, ONE_WRITER), 1),
+    };
+    if end != position.saturating_add(1) || commit < 0 || [position, order, commit].contains(&i64::MAX) {
+        return Err(Error::damaged(format!(
+            "the log ends at position {position}, its last commit before {end}: run `waybill verify`"
+        )));
+    }
     Ok(Ends {
-        position: Position::new(max("SELECT max(position) FROM entries")?),
+        position: Position::new(position),
         commit: CommitId(commit),
         digest,
-        order: OrderKey::new(max("SELECT max(order_key) FROM orders")?),
-        dead_letter: DeadLetterId::new(max("SELECT max(dead_letter_id) FROM dead_letters")?),
+        order: OrderKey::new(order),
+        // Not the highest there is: a number once given is never given again.
+        dead_letter: DeadLetterId::new(max(
+            "SELECT max(seq) FROM sqlite_sequence WHERE name = 'dead_letters'",
+        )?),
     })
 }

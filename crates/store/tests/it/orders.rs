@@ -236,7 +236,8 @@ impl Rules {
             received_at: self.now,
         };
         let order = group.next_order_key();
-        let (decision, details) = decide_create(&self.context(&stored.lifecycle), order, &create);
+        let (decision, details) =
+            decide_create(&self.context(&stored.lifecycle), order, create.id.id(), &create);
         let Decision::Accepted(mut entries) = decision else {
             panic!("{id} was not created: {decision:?}");
         };

@@ -39,7 +39,7 @@ impl GroupState<'_> {
             suspects: &[],
             history: &[],
         };
-        let (decision, details) = decide_create(&context, order, create);
+        let (decision, details) = decide_create(&context, order, &id, create);
         let entry = match decision {
             Decision::Accepted(entries) => entries.into_iter().next(),
             Decision::Refused(refusal) => return Ok(Some(Outcome::Refused(refusal, None))),

@@ -49,6 +49,7 @@ impl GroupState<'_> {
             received_at: command.received_at().unwrap_or(self.deciding.now),
             decided_at: self.deciding.now,
             order: slot.map(|slot| slot.head().order),
+            owner: slot.map(|slot| slot.head().owner).unwrap_or_default(),
             public_id: match order {
                 OrderRef::Public(id) => id.as_str().into(),
                 OrderRef::Key(key) => key.to_string().into(),

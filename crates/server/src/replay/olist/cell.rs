@@ -31,6 +31,9 @@ impl CellProblem {
     }
 }
 
+/// Longest cell that must be there: two ids and a stroke make a reference of at most 200 characters. The data have at most 60.
+const MAX_CELL_CHARS: usize = 90;
+
 /// One cell of a row. A cell of nothing or only spaces is empty.
 #[derive(Clone, Copy)]
 pub(super) struct Cell<'a> {
@@ -46,10 +49,19 @@ impl<'a> Cell<'a> {
         Ok((!text.trim().is_empty()).then_some(text))
     }
 
-    /// The text, which must be there.
+    /// The text, which must be there and is an id, a name or a number.
     pub(super) fn required(self) -> Result<&'a str, CellProblem> {
-        self.text()?
-            .ok_or_else(|| CellProblem::at(self.column, "is empty".to_owned()))
+        let text = self
+            .text()?
+            .ok_or_else(|| CellProblem::at(self.column, "is empty".to_owned()))?;
+        let letters = text.chars().count();
+        if letters > MAX_CELL_CHARS {
+            return Err(CellProblem::at(
+                self.column,
+                format!("has {letters} characters, more than {MAX_CELL_CHARS}"),
+            ));
+        }
+        Ok(text)
     }
 
     /// The value that `read` makes of the text, which must be there; `None` of it means it is not `expected`.

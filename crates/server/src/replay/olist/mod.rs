@@ -3,34 +3,11 @@
 //! Both halves are free of the network and of the clock: the same files give the same plan, byte for byte. Sending it,
 //! and how fast, is left to the caller. The data is for tests and replays only (CC BY-NC-SA 4.0) and is in no release.
 //!
-//! # What becomes of an order
+//! `docs/REPLAY.md` tells what becomes of an order: one shipment per order and seller, under the reference
+//! `ORDER_ID/SELLER_ID`, its milestones as scan events. **The time of a cancellation is invented**: the data has none. It is
+//! one hour after the latest of the order's own timestamps (the estimated delivery is a promise, not an event).
 //!
-//! One shipment per order and seller, under the reference `ORDER_ID/SELLER_ID`. The seller is the client, so its name is
-//! the seller's id. An order of several sellers gives as many shipments, all with the order's one set of timestamps.
-//!
-//! | field of `POST /shipments` | from |
-//! |---|---|
-//! | `origin_address`, `destination_address` | `city, ST, zip` of the seller, of the customer |
-//! | `origin_lat`, `origin_lng`, `destination_lat`, `destination_lng` | the geo row of the zip prefix; without one, the mean of the geo rows of the same city and state, else of the same state ([`Basis`]) |
-//! | `weight_kg` | the sum of `product_weight_g` over the seller's items of the order, / 1000 |
-//! | `length_cm`, `width_cm` | the largest among those items |
-//! | `height_cm` | the sum of the heights: the items lie on each other |
-//! | `content_description` | the categories with their counts, alphabetical, `bebes x2, uncategorised x1`; at most 500 characters |
-//!
-//! | column | becomes | `source` | `location` |
-//! |---|---|---|---|
-//! | `order_purchase_timestamp` | the creation, `occurred_at` | | |
-//! | `order_approved_at` | `picked_up` | `seller` | origin |
-//! | `order_delivered_carrier_date` | `in_warehouse`, and right after it, at the same time, `in_transit` | `carrier` | origin, then none |
-//! | `order_delivered_customer_date` | `delivered` | `courier` | destination |
-//! | `order_status` is `canceled` or `unavailable` | `cancelled` | `marketplace` | none |
-//!
-//! **The time of a cancellation is invented**: the data has none. It is one hour after the latest of the order's own four
-//! timestamps above (the estimated delivery is a promise, not an event, and is not looked at). A few canceled orders do
-//! have a delivery time; their `cancelled` therefore follows a `delivered`, and it is the server's to refuse it.
-//!
-//! An empty timestamp gives no step. Orders that are `shipped`, `invoiced`, `processing`, `created` or `approved` end
-//! where their timestamps end: the data says no more of them.
+//! An empty timestamp gives no step. Orders that stall in the data end where their timestamps end.
 //!
 //! # Time and order
 //!

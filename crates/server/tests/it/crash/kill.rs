@@ -88,7 +88,7 @@ async fn send_again(ordeal: &Ordeal) {
             assert!(again, "{event:?} sent again: {answer:?}");
         }
     }
-    app.stop().await;
+    app.stop().await.unwrap();
 }
 
 fn report(event: &Event) -> Command {

@@ -5,7 +5,7 @@ use std::pin::pin;
 use model::command::{NewId, OrderRef};
 use model::public_id::PublicId;
 use model::{EntryKind, Refusal};
-use server::engine::Outcome;
+use server::engine::{Outcome, Submission};
 use store::PartyKind;
 use tokio::task::JoinSet;
 
@@ -266,4 +266,21 @@ async fn a_cancellation_that_is_the_case_already_changes_nothing() {
         answers[1],
         Ok(Outcome::Unchanged(order.order, order.last_version))
     );
+}
+
+#[tokio::test]
+async fn a_repetition_is_found_behind_a_new_report_of_its_order_in_the_same_group() {
+    let stand = Stand::start().await;
+    stand.created("A-1").await;
+    let old = stand.report("A-1", "picked_up", 1);
+    accepted(stand.one(old.clone()).await);
+    // All or none: the group is not taken apart to answer it.
+    let together = Submission {
+        atomic: true,
+        ..submission(vec![stand.report("A-1", "in_warehouse", 2), old])
+    };
+    let answers = stand.handle().submit(together).await.unwrap();
+    assert_eq!(accepted(answers[0].clone()).version.get(), 3);
+    assert_eq!(duplicate_of(&answers[1]), 2);
+    stand.verify();
 }

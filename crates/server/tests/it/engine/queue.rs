@@ -149,6 +149,6 @@ async fn a_stopped_engine_leaves_folder_and_writer_to_the_next() {
         by: Some(std::process::id().to_string()),
     };
     assert_eq!(second, in_use.to_string());
-    first.stop().await;
-    App::start(dir.path(), None).unwrap().stop().await;
+    first.stop().await.unwrap();
+    App::start(dir.path(), None).unwrap().stop().await.unwrap();
 }

@@ -9,6 +9,7 @@ use crate::orders::Clerk;
 
 fn letter() -> DeadLetter {
     DeadLetter {
+        owner: model::ids::Owner::default(),
         received_at: Timestamp::from_nanos(1),
         decided_at: Timestamp::from_nanos(2),
         order: Some(OrderKey::new(3)),

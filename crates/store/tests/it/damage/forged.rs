@@ -24,6 +24,14 @@ fn digest(previous: &[u8; 32], commit: &CommitRecord, entries: &[Entry]) -> [u8;
     hasher.finalize().into()
 }
 
+/// What stands before the first commit.
+fn genesis(store_id: &[u8; 16]) -> [u8; 32] {
+    let recipe = Sha256::new()
+        .chain_update(b"waybill writer 1")
+        .chain_update(store_id);
+    recipe.chain_update(1u32.to_be_bytes()).finalize().into()
+}
+
 /// Makes every digest agree with what is stored.
 fn forge_digests(folder: &SqliteFolder) {
     let store = folder.open();
@@ -31,7 +39,7 @@ fn forge_digests(folder: &SqliteFolder) {
         .reading(|reader| reader.commits(CommitId(0), 1_000))
         .unwrap();
     let mut digests = Vec::new();
-    let mut previous = [0; 32];
+    let mut previous = genesis(&store.identity().store_id);
     for commit in &commits {
         let before = Position::new(commit.first_position.get() - 1);
         let log = store

@@ -50,6 +50,7 @@ fn dead_letter(clerk: &mut Clerk) {
     let letter = NewDeadLetter {
         id: group.next_dead_letter_id(),
         letter: DeadLetter {
+            owner: model::ids::Owner::default(),
             received_at: Timestamp::from_nanos(1),
             decided_at: Timestamp::from_nanos(1),
             order: None,

@@ -200,12 +200,24 @@ fn a_missing_definition_is_found_in_its_orders() {
 }
 
 #[test]
+fn a_changed_reference_or_public_id_is_found() {
+    let found = findings("UPDATE orders SET reference = 'forged' WHERE order_key = 9");
+    assert_found(
+        &found,
+        "order P-9",
+        "its details or its reference are not those it was created with",
+    );
+    let found = findings("UPDATE orders SET public_id = 'FORGED-1' WHERE order_key = 9");
+    assert_found(&found, "order FORGED-1", "was created under another public id");
+}
+
+#[test]
 fn changed_details_of_an_order_are_found() {
     let found = findings("UPDATE orders SET details = CAST(details || x'20' AS BLOB) WHERE order_key = 9");
     assert_found(
         &found,
         "order P-9",
-        "its details are not those it was created with",
+        "its details or its reference are not those it was created with",
     );
     assert_eq!(found.len(), 1);
     let found = findings("UPDATE orders SET details = x'20' WHERE order_key = 9");
