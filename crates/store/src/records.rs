@@ -61,7 +61,7 @@ pub struct Loaded {
 /// An order to be stored.
 #[derive(Clone, Debug)]
 pub struct NewOrder {
-    /// Its key, from [`Group::next_order_key`].
+    /// Its key, from [`Group::next_order_key`](crate::Group::next_order_key).
     pub order: OrderKey,
     /// Its public id.
     pub public_id: PublicId,
@@ -91,7 +91,7 @@ pub struct HeadChange {
 /// A refused submission to be kept.
 #[derive(Clone, Debug)]
 pub struct NewDeadLetter {
-    /// Its number, from [`Group::next_dead_letter_id`].
+    /// Its number, from [`Group::next_dead_letter_id`](crate::Group::next_dead_letter_id).
     pub id: DeadLetterId,
     /// What was asked of whom.
     pub letter: DeadLetter,

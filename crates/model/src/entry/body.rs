@@ -39,7 +39,7 @@ pub struct Body<'a> {
     pub previous: Option<StateId>,
     /// The entry this one is about: released, abandoned or struck.
     pub about: Option<Version>,
-    /// Stands for [`Entry::private`].
+    /// Stands for [`Entry::private`](crate::Entry::private).
     pub private_digest: Option<SealDigest>,
     /// Stands for the order's details and reference (on its first entry): see [`Sealed::digest_with`].
     pub details_digest: Option<SealDigest>,
