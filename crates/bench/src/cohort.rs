@@ -123,12 +123,17 @@ impl Bench {
         Ok(made)
     }
 
-    /// The submissions that move shipments through some steps: every shipment one step, then every shipment the next.
-    pub(crate) fn events(&self, shipments: &[PublicId], steps: &[&str]) -> Result<Vec<Submission>, Problem> {
+    /// What each submitter sends to move shipments through some steps: every shipment one step, then every shipment the next. A
+    /// shipment stays with one submitter, so that none of its steps overtakes another.
+    pub(crate) fn events(
+        &self,
+        shipments: &[PublicId],
+        steps: &[&str],
+    ) -> Result<Vec<Vec<Submission>>, Problem> {
         let now = self.engine.handle().clock().now();
-        let mut submissions = Vec::new();
+        let mut lanes: Vec<Vec<Submission>> = (0..SUBMITTERS).map(|_| Vec::new()).collect();
         for (round, status) in (0i64..).zip(steps) {
-            for shipments in shipments.chunks(BATCH) {
+            for (number, shipments) in shipments.chunks(BATCH).enumerate() {
                 let commands: Result<Vec<Command>, Problem> = shipments
                     .iter()
                     .map(|id| {
@@ -140,33 +145,28 @@ impl Bench {
                         )
                     })
                     .collect();
-                submissions.push(Submission {
+                lanes[number % SUBMITTERS].push(Submission {
                     commands: commands?,
                     atomic: false,
                     keep_refusals: true,
                 });
             }
         }
-        Ok(submissions)
+        Ok(lanes)
     }
 
-    /// Submits everything from several submitters; gives commands accepted per second. Every one must be accepted.
-    pub(crate) async fn run(&self, submissions: Vec<Submission>) -> Result<f64, Problem> {
+    /// Submits everything, each lane by a submitter of its own; gives commands accepted per second. Every one must be accepted.
+    pub(crate) async fn run(&self, lanes: Vec<Vec<Submission>>) -> Result<f64, Problem> {
         let handle = self.engine.handle();
-        let commands: usize = submissions
+        let commands: usize = lanes
             .iter()
+            .flatten()
             .map(|submission| submission.commands.len())
             .sum();
-        // Each submitter takes every fourth, so that the steps of one shipment stay in order on the whole; a step that
-        // overtakes would be refused and fail the run.
-        let mut shares: Vec<Vec<Submission>> = (0..SUBMITTERS).map(|_| Vec::new()).collect();
-        for (number, submission) in submissions.into_iter().enumerate() {
-            shares[number % SUBMITTERS].push(submission);
-        }
         let began = Instant::now();
         let mut submitters = tokio::task::JoinSet::new();
-        for share in shares {
-            submitters.spawn(submit_all(handle.clone(), share));
+        for lane in lanes {
+            submitters.spawn(submit_all(handle.clone(), lane));
         }
         while let Some(submitted) = submitters.join_next().await {
             submitted??;

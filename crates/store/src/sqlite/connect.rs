@@ -190,6 +190,13 @@ impl Database {
 }
 
 fn set_up_writer(connection: &Connection) -> Result<(), Error> {
+    // A file without the right to write is opened all the same, to be read: nobody should find that out at the first order.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Error::Unavailable {
+            trouble: Trouble::NotWritable,
+            detail: "the file is read-only".to_owned(),
+        });
+    }
     // Without effect on a file that has pages already.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
