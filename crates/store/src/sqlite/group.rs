@@ -8,7 +8,7 @@ use model::fingerprint::FingerprintHash;
 use model::ids::{DeadLetterId, OrderKey, Position, Version};
 use model::public_id::PublicId;
 use model::time::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use super::rows;
 use super::statements::{entry_columns, entry_from_row, head_columns, head_from_row};
@@ -159,11 +159,9 @@ impl Group for SqliteGroup<'_> {
         let Some(position) = trail.get(back) else {
             return Ok(None);
         };
-        Ok(Some(
-            entry_at(&self.writer.connection, order, version, *position)?
-                .0
-                .entry,
-        ))
+        let mut find = self.writer.connection.prepare_cached(ENTRY_AT)?;
+        let (found, _) = entry_at(&mut find, order, version, *position)?;
+        Ok(Some(found.entry))
     }
 
     fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
@@ -223,16 +221,19 @@ impl Group for SqliteGroup<'_> {
     }
 }
 
+const ENTRY_AT: &str = concat!("SELECT ", entry_columns!(), " FROM entries WHERE position = ?1");
+
 /// Walks an order's history backwards, from where its head says it ends to its first entry.
 pub(super) fn walk(
     connection: &Connection,
     order: OrderKey,
     placement: Placement,
 ) -> Result<Vec<LogEntry>, Error> {
+    let mut find = connection.prepare_cached(ENTRY_AT)?;
     let mut walked: Vec<LogEntry> = Vec::new();
     let mut position = placement.last;
     for version in (Version::FIRST.get()..=placement.last_version.get()).rev() {
-        let (found, previous) = entry_at(connection, order, Version::new(version), position)?;
+        let (found, previous) = entry_at(&mut find, order, Version::new(version), position)?;
         walked.push(found);
         position = previous;
     }
@@ -241,13 +242,11 @@ pub(super) fn walk(
 
 /// The entry that a chain says is there. A chain that leads elsewhere would show one order's entries to another's owner.
 fn entry_at(
-    connection: &Connection,
+    find: &mut Statement<'_>,
     order: OrderKey,
     version: Version,
     position: Position,
 ) -> Result<(LogEntry, Position), Error> {
-    let sql = concat!("SELECT ", entry_columns!(), " FROM entries WHERE position = ?1");
-    let mut find = connection.prepare_cached(sql)?;
     let mut rows = find.query([position.get()])?;
     let row = rows
         .next()?
