@@ -6,10 +6,12 @@ use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
 use model::time::Timestamp;
 use model::{Entry, Lifecycle};
 
+use crate::accounts::{Accounts, ApiKey, AuditRecord, User, UserRef};
 use crate::error::{Error, OpenError};
 use crate::records::{
-    CommitId, CommitRecord, Committed, DeadLetter, GroupWrites, Identity, Loaded, LogEntry, OrderRecord,
-    PartyKind, StatusCount, StoredLifecycle, Totals,
+    BatchReceipt, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites, Identity,
+    KeptDeadLetter, Loaded, LogEntry, OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount,
+    StoredAnswer, StoredLifecycle, Totals,
 };
 
 /// Writes groups. A writer belongs to one thread.
@@ -37,6 +39,19 @@ pub trait Writer: Send {
     /// # Errors
     /// As a commit.
     fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error>;
+
+    /// Begins a transaction over accounts.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if nothing can be written now.
+    fn accounts(&mut self) -> Result<Box<dyn Accounts + '_>, Error>;
+
+    /// Deletes what has been kept long enough, at most `limit` rows of each kind, in one transaction. How many went: fewer than
+    /// `limit` of each kind means that nothing is left to do.
+    ///
+    /// # Errors
+    /// As a commit.
+    fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error>;
 
     /// The number of one party: see [`Writer::parties`].
     ///
@@ -85,6 +100,18 @@ pub trait Group {
     /// # Errors
     /// Whatever reading gives.
     fn same_dead_letter(&mut self, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error>;
+
+    /// Dead letters kept of one principal, those of this group left out.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    fn dead_letters_of(&mut self, actor: PartyId) -> Result<u64, Error>;
+
+    /// The answer stored under an idempotency key, however old.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error>;
 
     /// Stores everything, durably and at once. `at` is the commit's time.
     ///
@@ -141,7 +168,62 @@ pub trait Reader {
     ///
     /// # Errors
     /// As [`Reader::order`].
-    fn dead_letter(&mut self, id: DeadLetterId) -> Result<Option<DeadLetter>, Error>;
+    fn dead_letter(&mut self, id: DeadLetterId) -> Result<Option<KeptDeadLetter>, Error>;
+
+    /// Dead letters before one, the newest first.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn dead_letters(&mut self, before: Option<DeadLetterId>, limit: u32) -> Result<Vec<KeptDeadLetter>, Error>;
+
+    /// A page of orders, newest first, and how many there are in all. Pages may be slow only where the status is rare among
+    /// the orders of one client.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn list_orders(&mut self, filter: &OrderFilter, offset: u64, limit: u32) -> Result<OrderList, Error>;
+
+    /// What became of a batch.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn batch(&mut self, batch_id: &str) -> Result<Option<BatchReceipt>, Error>;
+
+    /// A user.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn user(&mut self, user: UserRef<'_>) -> Result<Option<User>, Error>;
+
+    /// Users after a username, by rising username.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn users(&mut self, after: &str, limit: u32) -> Result<Vec<User>, Error>;
+
+    /// A key by its hash.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn api_key(&mut self, secret_hash: &[u8; 32]) -> Result<Option<ApiKey>, Error>;
+
+    /// Keys before one, the newest first.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn api_keys(&mut self, before: Option<&str>, limit: u32) -> Result<Vec<ApiKey>, Error>;
+
+    /// Whether a token was voided.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn is_token_revoked(&mut self, token_id: &str) -> Result<bool, Error>;
+
+    /// The trail before a record, the newest first.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn audit(&mut self, before: Option<i64>, limit: u32) -> Result<Vec<AuditRecord>, Error>;
 
     /// Orders with something due by an instant, the longest due first.
     ///

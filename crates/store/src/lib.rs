@@ -8,6 +8,7 @@
 //! This crate decides nothing and knows no roles, no HTTP and no clock. Nothing of a database shows through its API: `history` says what,
 //! never how. `docs/adr/0002-storage.md` has the figures behind the layout.
 
+pub mod accounts;
 mod api;
 mod digest;
 mod error;
@@ -20,7 +21,7 @@ pub mod verify;
 pub use api::{Group, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
-    Birth, CommitId, CommitRecord, Committed, DeadLetter, GroupWrites, HeadChange, Identity, Loaded,
-    LogEntry, NewDeadLetter, NewOrder, OrderRecord, PartyKind, Placement, StatusCount, StoredLifecycle,
-    Totals,
+    BatchReceipt, Birth, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites, HeadChange,
+    Identity, KeptDeadLetter, ListedOrder, Loaded, LogEntry, NewDeadLetter, NewOrder, OrderFilter, OrderList,
+    OrderRecord, PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };

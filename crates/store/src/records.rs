@@ -1,5 +1,6 @@
 //! What goes into a store and comes out of it.
 
+use crate::accounts::AuditRecord;
 use model::fingerprint::Fingerprint;
 use model::ids::{DeadLetterId, LifecycleId, OrderKey, Owner, PartyId, Position, Version};
 use model::public_id::PublicId;
@@ -120,6 +121,17 @@ pub struct DeadLetter {
     pub content: Box<[u8]>,
 }
 
+/// A kept refusal as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptDeadLetter {
+    /// Its number.
+    pub id: DeadLetterId,
+    /// What was asked of whom.
+    pub letter: DeadLetter,
+    /// Set once it was accepted after all.
+    pub redriven: Option<Redriven>,
+}
+
 /// All results of one group.
 #[derive(Debug, Default)]
 pub struct GroupWrites {
@@ -131,14 +143,118 @@ pub struct GroupWrites {
     pub entries: Vec<(usize, Entry)>,
     /// Refusals to be kept.
     pub dead_letters: Vec<NewDeadLetter>,
+    /// What else is to be kept, in the same transaction.
+    pub records: Vec<Record>,
 }
 
 impl GroupWrites {
     /// Whether there is nothing to store.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.dead_letters.is_empty()
+        self.entries.is_empty() && self.dead_letters.is_empty() && self.records.is_empty()
     }
+}
+
+/// Something that is kept beside the log, in the transaction of what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The answer to a request with an idempotency key, in the place of an older one under that key.
+    Answer(StoredAnswer),
+    /// What became of a batch.
+    Batch(BatchReceipt),
+    /// A dead letter was sent again and accepted.
+    Redriven(DeadLetterId, Redriven),
+    /// A line of the trail.
+    Audit(AuditRecord),
+}
+
+/// An answer that was given, to be given again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// SHA-256 of principal, method, path and key.
+    pub key: [u8; 32],
+    /// SHA-256 of the request's body.
+    pub body_hash: [u8; 32],
+    /// When it was given.
+    pub stored_at: Timestamp,
+    /// The answer, in the caller's own form.
+    pub content: Box<[u8]>,
+}
+
+/// What became of a batch of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchReceipt {
+    /// The public id.
+    pub batch_id: Box<str>,
+    /// Who sent it.
+    pub actor: PartyId,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// What became of it, in the caller's own form.
+    pub content: Box<[u8]>,
+}
+
+/// As what a dead letter was accepted in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redriven {
+    /// The order.
+    pub order: OrderKey,
+    /// Its entry.
+    pub version: Version,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Which orders a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// The statuses, each of one definition. None: no orders.
+    pub statuses: Vec<(LifecycleId, StateId)>,
+    /// Only those of this client.
+    pub client: Option<PartyId>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderList {
+    /// How many there are, on all pages.
+    pub total: u64,
+    /// The page, newest first.
+    pub orders: Vec<ListedOrder>,
+}
+
+/// An order in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedOrder {
+    /// Its key.
+    pub order: OrderKey,
+    /// Its public id.
+    pub public_id: PublicId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its definition.
+    pub lifecycle: LifecycleId,
+    /// Its status.
+    pub status: StateId,
+    /// Its version.
+    pub version: Version,
+    /// When its creation was recorded.
+    pub created_at: Timestamp,
+    /// When its last entry was.
+    pub updated_at: Timestamp,
+}
+
+/// What is kept for a time only, and until when what is older goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Answers under idempotency keys given before.
+    pub answers_before: Timestamp,
+    /// Receipts of batches decided before.
+    pub batches_before: Timestamp,
+    /// Dead letters decided before.
+    pub dead_letters_before: Timestamp,
+    /// Revocations of tokens that have expired by now.
+    pub now: Timestamp,
 }
 
 /// A durable group.

@@ -6,7 +6,7 @@ use model::ids::Version;
 use model::time::Timestamp;
 use model::{Entry, EntryKind};
 use serde_json::{Map, Value, json};
-use store::{Error, Reader};
+use store::{Error, KeptDeadLetter, Reader};
 
 use super::handle::Handle;
 
@@ -61,7 +61,7 @@ impl Handle {
             None => Ok(None),
             Some(EventRef::DeadLetter(id)) => {
                 let letter = self.store().reading(|reader| reader.dead_letter(id))?;
-                Ok(letter.map(|letter| Receipt {
+                Ok(letter.map(|KeptDeadLetter { letter, .. }| Receipt {
                     public_id: letter.public_id.into(),
                     outcome: ReceiptOutcome::Rejected,
                     reason: Some(letter.detail.into()),

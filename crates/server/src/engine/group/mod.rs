@@ -229,6 +229,7 @@ impl<'a> GroupState<'a> {
             heads,
             entries,
             dead_letters: self.dead_letters,
+            records: Vec::new(),
         }
     }
 }
