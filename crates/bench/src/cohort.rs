@@ -14,7 +14,10 @@ use model::time::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use server::clock::{Clock, SystemClock};
-use server::engine::{Command, Engine, Handle, Options, Outcome, QUEUE_COMMANDS, QUEUE_WAIT, Submission};
+use server::engine::{
+    Command, DEAD_LETTERS_PER_PRINCIPAL, Engine, Handle, Options, Outcome, QUEUE_COMMANDS, QUEUE_WAIT,
+    Submission,
+};
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, PartyKind, Store};
@@ -60,6 +63,7 @@ impl Bench {
             scale: DelayScale::ONE,
             queue_commands: QUEUE_COMMANDS,
             queue_wait: QUEUE_WAIT,
+            dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
             observer: None,
         })?;
         let names: Vec<String> = (0..100).map(|number| format!("client_{number:03}")).collect();
@@ -149,6 +153,7 @@ impl Bench {
                     commands: commands?,
                     atomic: false,
                     keep_refusals: true,
+                    ..Submission::default()
                 });
             }
         }

@@ -13,7 +13,7 @@ use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, OpenError, Store};
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{Engine, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT};
+use crate::engine::{DEAD_LETTERS_PER_PRINCIPAL, Engine, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT};
 
 /// Why it does not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,7 @@ impl App {
             scale: DelayScale::ONE,
             queue_commands: QUEUE_COMMANDS,
             queue_wait: QUEUE_WAIT,
+            dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
             observer,
         })?;
         Ok(Self { engine })

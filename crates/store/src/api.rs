@@ -174,7 +174,11 @@ pub trait Reader {
     ///
     /// # Errors
     /// As [`Reader::order`].
-    fn dead_letters(&mut self, before: Option<DeadLetterId>, limit: u32) -> Result<Vec<KeptDeadLetter>, Error>;
+    fn dead_letters(
+        &mut self,
+        before: Option<DeadLetterId>,
+        limit: u32,
+    ) -> Result<Vec<KeptDeadLetter>, Error>;
 
     /// A page of orders, newest first, and how many there are in all. Pages may be slow only where the status is rare among
     /// the orders of one client.

@@ -2,8 +2,9 @@
 
 use model::ids::{DeadLetterId, OrderKey, Version};
 use model::public_id::PublicId;
+use model::time::Timestamp;
 use model::{EntryKind, Refusal, StateId};
-use store::Trouble;
+use store::{StoredAnswer, Trouble};
 
 /// What became of one command.
 pub type Answer = Result<Outcome, Failure>;
@@ -17,8 +18,19 @@ pub enum Outcome {
     Duplicate(OrderKey, Version),
     /// What was wished for is the case already.
     Unchanged(OrderKey, Version),
-    /// Refused, and kept as a dead letter if that was asked for.
+    /// Refused, and kept as a dead letter if that was asked for and the principal has not too many.
     Refused(Refusal, Option<DeadLetterId>),
+}
+
+/// What became of a submission that is done once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnceAnswer {
+    /// It was decided now.
+    Decided(Vec<Answer>),
+    /// It was answered before, so.
+    Before(StoredAnswer),
+    /// Its key was used for another one.
+    KeyReused,
 }
 
 /// An accepted command.
@@ -36,6 +48,8 @@ pub struct Accepted {
     pub last_version: Version,
     /// The order's status then.
     pub status: StateId,
+    /// When the entry was recorded.
+    pub recorded_at: Timestamp,
 }
 
 /// A command that was not decided. It may be sent again.

@@ -1,8 +1,13 @@
 //! What callers hand in.
 
+use std::sync::Arc;
+
 use model::command::{Actor, Change, Create, OrderRef};
 use model::ids::Version;
 use model::time::Timestamp;
+use store::Record;
+
+use super::answer::Answer;
 
 /// One command.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +28,7 @@ pub enum Command {
 }
 
 /// Commands that belong together: answered together, in their order, and decided in one group.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Submission {
     /// The commands.
     pub commands: Vec<Command>,
@@ -31,6 +36,42 @@ pub struct Submission {
     pub atomic: bool,
     /// Whether refused changes are kept as dead letters, for callers that are answered before the decision.
     pub keep_refusals: bool,
+    /// Each command as it was received, for refusals that are kept. Without it they are kept as the command says.
+    pub contents: Option<Arc<dyn Contents>>,
+    /// The key under which it is done once only.
+    pub once: Option<Once>,
+    /// What else is to be stored, made of the answers, in the transaction of the commands.
+    pub records: Option<Arc<dyn Records>>,
+}
+
+/// Commands as they were received.
+pub trait Contents: Send + Sync {
+    /// The bytes of one command, by its place in the submission.
+    fn of(&self, command: usize) -> Option<Box<[u8]>>;
+}
+
+/// Makes what is to be stored of the answers to a submission. It is asked anew for every attempt.
+pub trait Records: Send + Sync {
+    /// What is to be stored.
+    fn of(&self, answers: &[Answer]) -> Vec<Record>;
+}
+
+impl<F: Fn(&[Answer]) -> Vec<Record> + Send + Sync> Records for F {
+    fn of(&self, answers: &[Answer]) -> Vec<Record> {
+        self(answers)
+    }
+}
+
+/// That a submission is done once: the answer stored under its key is given again. On one node the caller sees to it that a key is not
+/// under way twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// SHA-256 of whose key it is, for what, and the key.
+    pub key: [u8; 32],
+    /// SHA-256 of the body.
+    pub body_hash: [u8; 32],
+    /// An answer stored earlier counts no more.
+    pub not_before: Timestamp,
 }
 
 impl Submission {
@@ -40,6 +81,11 @@ impl Submission {
             .iter()
             .map(|command| 1 + command.content_bytes() / 1024)
             .sum()
+    }
+
+    /// Whether something is stored that depends on all of its answers.
+    pub(super) const fn has_records(&self) -> bool {
+        self.once.is_some() || self.records.is_some()
     }
 }
 

@@ -2,33 +2,57 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Lifecycle;
 use model::event_id::EventIdCodec;
 use model::ids::{LifecycleId, PartyId, Position};
-use store::{PartyKind, Store};
+use store::{PartyKind, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::answer::{Answer, Failure, SubmitError};
+use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::commands::Submission;
 use crate::clock::Clock;
+
+/// Work of the writer that is no group.
+pub(super) type Task = Box<dyn FnOnce(&mut dyn Writer) + Send>;
+
+/// Answers that are on their way.
+pub struct Answers(oneshot::Receiver<OnceAnswer>);
+
+impl Answers {
+    /// Waits for them.
+    ///
+    /// # Errors
+    /// [`SubmitError::Stopping`] if the engine ended without an answer.
+    pub async fn wait(self) -> Result<Vec<Answer>, SubmitError> {
+        match self.wait_once().await? {
+            OnceAnswer::Decided(answers) => Ok(answers),
+            OnceAnswer::Before(_) | OnceAnswer::KeyReused => Ok(Vec::new()),
+        }
+    }
+
+    /// Waits for what became of a submission that is done once: without a key it is always decided.
+    ///
+    /// # Errors
+    /// As [`Answers::wait`].
+    pub async fn wait_once(self) -> Result<OnceAnswer, SubmitError> {
+        self.0.await.map_err(|_| SubmitError::Stopping)
+    }
+}
 
 /// What reaches the writer.
 pub(super) enum Work {
     /// Commands to be decided.
     Submission {
         submission: Submission,
-        reply: oneshot::Sender<Vec<Answer>>,
+        reply: oneshot::Sender<OnceAnswer>,
         /// The place in the queue, given back when the answer is.
         place: OwnedSemaphorePermit,
+        queued_at: Instant,
     },
-    /// Numbers of parties are wanted.
-    Parties {
-        kind: PartyKind,
-        names: Vec<String>,
-        reply: oneshot::Sender<Result<Vec<PartyId>, Failure>>,
-    },
+    /// Something else for the writer to do, between groups.
+    Task(Task),
     /// Take no more.
     Close,
 }
@@ -68,9 +92,15 @@ impl Handle {
     /// # Errors
     /// [`SubmitError`]; nothing was decided then.
     pub async fn submit(&self, submission: Submission) -> Result<Vec<Answer>, SubmitError> {
-        let place = tokio::time::timeout(self.parts.queue_wait, self.place(&submission)).await;
-        let place = place.map_err(|_| SubmitError::QueueFull)??;
-        self.send(submission, place).await
+        self.enqueue(submission).await?.wait().await
+    }
+
+    /// Submits commands that may have a key: see [`Handle::submit`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was decided then.
+    pub async fn submit_once(&self, submission: Submission) -> Result<OnceAnswer, SubmitError> {
+        self.enqueue(submission).await?.wait_once().await
     }
 
     /// Submits commands, however long a place takes: for a source that is simply read no further.
@@ -78,8 +108,34 @@ impl Handle {
     /// # Errors
     /// [`SubmitError::Stopping`].
     pub async fn submit_patiently(&self, submission: Submission) -> Result<Vec<Answer>, SubmitError> {
+        self.enqueue_patiently(submission).await?.wait().await
+    }
+
+    /// Hands commands in, however long a place takes, and does not wait for the answers: the next submission is decided after this one.
+    ///
+    /// # Errors
+    /// [`SubmitError::Stopping`].
+    pub async fn enqueue_patiently(&self, submission: Submission) -> Result<Answers, SubmitError> {
         let place = self.place(&submission).await?;
         self.send(submission, place).await
+    }
+
+    /// Has the writer do something that is no command, in a transaction of its own, after what is queued.
+    ///
+    /// # Errors
+    /// [`Failure`] of the store, or of an engine that has stopped.
+    pub async fn with_writer<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut dyn Writer) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let task: Task = Box::new(move |writer| {
+            // A caller that went away needs no answer.
+            reply.send(job(writer).map_err(|error| failure(&error))).ok();
+        });
+        let sent = self.parts.sender.send(Work::Task(task)).await;
+        sent.map_err(|_| Failure::Internal)?;
+        answer.await.map_err(|_| Failure::Internal)?
     }
 
     /// The number of a client, customer or principal; a new name gets a new one.
@@ -105,14 +161,12 @@ impl Handle {
         if let Some(found) = found {
             return Ok(found);
         }
-        let (reply, answer) = oneshot::channel();
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
-        self.parts
-            .sender
-            .send(Work::Parties { kind, names, reply })
-            .await
-            .map_err(|_| Failure::Internal)?;
-        let numbers = answer.await.map_err(|_| Failure::Internal)??;
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let store = move |writer: &mut dyn Writer| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            writer.parties(kind, &names)
+        };
+        let numbers = self.with_writer(store).await?;
         let mut known = self.parties.write().unwrap_or_else(PoisonError::into_inner);
         known.extend(keys.into_iter().zip(numbers.iter().copied()));
         Ok(numbers)
@@ -180,22 +234,41 @@ impl Handle {
             .map_err(|_| SubmitError::Stopping)
     }
 
+    async fn enqueue(&self, submission: Submission) -> Result<Answers, SubmitError> {
+        let place = tokio::time::timeout(self.parts.queue_wait, self.place(&submission)).await;
+        let place = place.map_err(|_| SubmitError::QueueFull)??;
+        self.send(submission, place).await
+    }
+
     async fn send(
         &self,
         submission: Submission,
         place: OwnedSemaphorePermit,
-    ) -> Result<Vec<Answer>, SubmitError> {
-        let (reply, answer) = oneshot::channel();
+    ) -> Result<Answers, SubmitError> {
+        let (reply, answers) = oneshot::channel();
         let work = Work::Submission {
             submission,
             reply,
             place,
+            queued_at: Instant::now(),
         };
         self.parts
             .sender
             .send(work)
             .await
             .map_err(|_| SubmitError::Stopping)?;
-        answer.await.map_err(|_| SubmitError::Stopping)
+        Ok(Answers(answers))
+    }
+}
+
+fn failure(error: &store::Error) -> Failure {
+    tracing::error!(error.detail = %error, "the writer failed on a task");
+    match error {
+        store::Error::Unavailable { trouble, .. } | store::Error::OutcomeUnknown { trouble, .. } => {
+            Failure::Unavailable(*trouble)
+        }
+        store::Error::Statement(_) | store::Error::Damaged(_) | store::Error::ReadTooLong => {
+            Failure::Internal
+        }
     }
 }

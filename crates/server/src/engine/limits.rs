@@ -17,3 +17,6 @@ pub(super) const COMMIT_TRIES: u32 = 3;
 pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 /// Random ids tried for a new order before it fails: the chance of one being taken is below 1 in 10,000.
 pub(super) const ID_TRIES: u32 = 8;
+/// Refused commands kept of one principal: enough for a device that reports wrongly for weeks to be looked into, and at most
+/// ≈ 2 GB of a sender that means harm.
+pub const DEAD_LETTERS_PER_PRINCIPAL: u64 = 100_000;

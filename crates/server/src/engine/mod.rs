@@ -16,12 +16,12 @@ mod limits;
 mod receipt;
 mod writer;
 
-pub use answer::{Accepted, Answer, Failure, Outcome, SubmitError};
-pub use commands::{Command, Submission};
-pub use handle::Handle;
-pub use limits::{GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT, RETRY_AFTER};
+pub use answer::{Accepted, Answer, Failure, OnceAnswer, Outcome, SubmitError};
+pub use commands::{Command, Contents, Once, Records, Submission};
+pub use handle::{Answers, Handle};
+pub use limits::{DEAD_LETTERS_PER_PRINCIPAL, GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT, RETRY_AFTER};
 pub use receipt::{Receipt, ReceiptOutcome};
-pub use writer::GroupObservation;
+pub use writer::{GroupObservation, Transition};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,8 +39,22 @@ use crate::clock::Clock;
 use handle::Work;
 use writer::WriterLoop;
 
-/// Told of every group that was committed, on the writer's thread: it must be quick.
-pub type Observer = Box<dyn FnMut(&GroupObservation) + Send>;
+/// Told of what the writer does, on its thread: it must be quick.
+pub trait Observe: Send {
+    /// A group was committed.
+    fn committed(&mut self, group: &GroupObservation);
+    /// Storage failed.
+    fn failed(&mut self) {}
+}
+
+impl<F: FnMut(&GroupObservation) + Send> Observe for F {
+    fn committed(&mut self, group: &GroupObservation) {
+        self(group);
+    }
+}
+
+/// See [`Observe`].
+pub type Observer = Box<dyn Observe>;
 
 /// What an engine is made of.
 pub struct Options {
@@ -56,6 +70,8 @@ pub struct Options {
     pub queue_commands: usize,
     /// How long a caller waits for a place: see [`QUEUE_WAIT`].
     pub queue_wait: Duration,
+    /// Refusals kept of one principal: see [`DEAD_LETTERS_PER_PRINCIPAL`].
+    pub dead_letters_per_principal: u64,
     /// Told of every group.
     pub observer: Option<Observer>,
 }
@@ -89,6 +105,7 @@ impl Engine {
             clock: options.clock.clone(),
             random: options.random,
             scale: options.scale,
+            dead_letters_per_principal: options.dead_letters_per_principal,
             committed: committed.clone(),
             observer: options.observer,
             unsettled: None,

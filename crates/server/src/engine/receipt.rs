@@ -2,11 +2,11 @@
 
 use model::command::{Change, OrderRef};
 use model::event_id::EventRef;
-use model::ids::Version;
+use model::ids::{OrderKey, Owner, PartyId, Version};
 use model::time::Timestamp;
 use model::{Entry, EntryKind};
 use serde_json::{Map, Value, json};
-use store::{Error, KeptDeadLetter, Reader};
+use store::{DeadLetter, Error, KeptDeadLetter, Reader};
 
 use super::handle::Handle;
 
@@ -41,6 +41,14 @@ impl ReceiptOutcome {
 pub struct Receipt {
     /// The order, by the id it was named by.
     pub public_id: String,
+    /// The order's key, if there is such an order.
+    pub order: Option<OrderKey>,
+    /// Whose order it is; nobody's, if there is none.
+    pub owner: Owner,
+    /// Who submitted it, where that is told: of refusals.
+    pub actor: Option<PartyId>,
+    /// The code of the refusal, if it is one.
+    pub refusal: Option<Box<str>>,
     /// What became of it.
     pub outcome: ReceiptOutcome,
     /// Why, where it was not simply applied.
@@ -60,19 +68,33 @@ impl Handle {
         match self.event_ids().decode(event_id) {
             None => Ok(None),
             Some(EventRef::DeadLetter(id)) => {
-                let letter = self.store().reading(|reader| reader.dead_letter(id))?;
-                Ok(letter.map(|KeptDeadLetter { letter, .. }| Receipt {
-                    public_id: letter.public_id.into(),
-                    outcome: ReceiptOutcome::Rejected,
-                    reason: Some(letter.detail.into()),
-                    received_at: letter.received_at,
-                    decided_at: letter.decided_at,
-                }))
+                self.store().reading(|reader| match reader.dead_letter(id)? {
+                    Some(KeptDeadLetter {
+                        redriven: Some(redriven),
+                        ..
+                    }) => entry_receipt(reader, &OrderRef::Key(redriven.order), redriven.version),
+                    Some(KeptDeadLetter { letter, .. }) => Ok(Some(refusal_receipt(letter))),
+                    None => Ok(None),
+                })
             }
             Some(EventRef::Entry(order, version)) => self
                 .store()
                 .reading(|reader| entry_receipt(reader, &OrderRef::Key(order), version)),
         }
+    }
+}
+
+fn refusal_receipt(letter: DeadLetter) -> Receipt {
+    Receipt {
+        public_id: letter.public_id.into(),
+        order: letter.order,
+        owner: letter.owner,
+        actor: Some(letter.actor),
+        refusal: Some(letter.code),
+        outcome: ReceiptOutcome::Rejected,
+        reason: Some(letter.detail.into()),
+        received_at: letter.received_at,
+        decided_at: letter.decided_at,
     }
 }
 
@@ -122,6 +144,10 @@ fn entry_receipt(
         .unwrap_or_default();
     Ok(Some(Receipt {
         public_id: order.public_id.as_str().to_owned(),
+        order: Some(order.head.order),
+        owner: order.head.owner,
+        actor: None,
+        refusal: None,
         outcome,
         reason: reason.map(str::to_owned),
         received_at: Timestamp::from_nanos(entry.recorded_at.as_nanos() - queued_for.as_nanos()),

@@ -1,35 +1,53 @@
 //! The writer thread: drain, decide, commit, answer.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Lifecycle;
 use model::head::DelayScale;
 use model::ids::{LifecycleId, Position};
+use model::{Lifecycle, StateId};
 use rand::rngs::StdRng;
 use store::{CommitId, Committed, Error, Trouble, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Observer;
-use super::answer::{Answer, Failure};
-use super::commands::{Command, Submission};
-use super::group::{self, Deciding};
+use super::answer::{Answer, Failure, OnceAnswer};
+use super::commands::Submission;
+use super::group::{self, Decided, Deciding};
 use super::handle::Work;
 use super::limits::{COMMIT_PAUSE, COMMIT_TRIES, GROUP_COMMANDS};
 use crate::clock::Clock;
 
-/// What one committed group cost.
-#[derive(Clone, Copy, Debug)]
+/// What one committed group cost, and what came of it.
+#[derive(Clone, Debug)]
 pub struct GroupObservation {
     /// Commands decided in it.
     pub commands: usize,
     /// Entries it added to the log.
     pub entries: usize,
+    /// Waiting of the submission that waited longest.
+    pub queued: Duration,
     /// Loading and deciding.
     pub decide: Duration,
     /// Writing and making durable.
     pub commit: Duration,
+    /// Steps that orders took, and how many did.
+    pub transitions: Vec<(Transition, u64)>,
+    /// Reports that were repetitions.
+    pub duplicates: usize,
+}
+
+/// A step of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Transition {
+    /// Whose statuses these are.
+    pub lifecycle: LifecycleId,
+    /// Where it came from; `None`: it was created.
+    pub from: Option<StateId>,
+    /// Where it came to.
+    pub to: StateId,
 }
 
 pub(super) struct WriterLoop {
@@ -38,6 +56,7 @@ pub(super) struct WriterLoop {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: StdRng,
     pub(super) scale: DelayScale,
+    pub(super) dead_letters_per_principal: u64,
     pub(super) committed: Arc<watch::Sender<Position>>,
     pub(super) observer: Option<Observer>,
     pub(super) unsettled: Option<Unsettled>,
@@ -53,14 +72,25 @@ pub(super) struct Unsettled {
 /// A submission on its way through the writer.
 struct Pending {
     submission: Submission,
-    reply: oneshot::Sender<Vec<Answer>>,
+    reply: oneshot::Sender<OnceAnswer>,
     answers: Vec<Option<Answer>>,
+    /// What its key says, if it is not decided now.
+    before: Option<OnceAnswer>,
     /// The place in the queue, free again when the caller is answered.
     place: tokio::sync::OwnedSemaphorePermit,
+    queued_at: Instant,
 }
 
-/// Commands that stand or fall together: their submission, and their places in it.
-type Unit = (usize, std::ops::Range<usize>);
+/// Commands that stand or fall together.
+#[derive(Clone)]
+struct Unit {
+    /// Their submission.
+    submission: usize,
+    /// Their places in it.
+    range: Range<usize>,
+    /// Whether what is to be stored of the submission's answers is stored with them.
+    records: bool,
+}
 
 impl WriterLoop {
     /// Works until the queue is closed and empty.
@@ -88,21 +118,21 @@ impl WriterLoop {
                 submission,
                 reply,
                 place,
+                queued_at,
             } => {
                 let (commands, places) = (submission.commands.len(), submission.places());
                 gathered.push(Pending {
                     answers: vec![None; commands],
+                    before: None,
                     submission,
                     reply,
                     place,
+                    queued_at,
                 });
                 places
             }
-            Work::Parties { kind, names, reply } => {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let party = self.writer.parties(kind, &names).map_err(|error| failure(&error));
-                // A caller that went away needs no answer, here and below.
-                reply.send(party).ok();
+            Work::Task(task) => {
+                task(&mut *self.writer);
                 0
             }
             Work::Close => {
@@ -124,9 +154,10 @@ impl WriterLoop {
                 .into_iter()
                 .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
                 .collect();
-            // First the place: whoever is answered finds it free.
+            // First the place: whoever is answered finds it free. A caller that went away needs no answer.
             drop(pending.place);
-            pending.reply.send(answers).ok();
+            let answer = pending.before.unwrap_or(OnceAnswer::Decided(answers));
+            pending.reply.send(answer).ok();
         }
     }
 
@@ -136,27 +167,35 @@ impl WriterLoop {
     fn decide(&mut self, group: &mut [Pending], units: &[Unit]) -> Option<Trouble> {
         match self.attempt(group, units) {
             Ok(answers) => {
-                let mut answers = answers.into_iter();
-                each_command(group, units, |_| answers.next().unwrap_or(Err(Failure::Internal)));
+                take_answers(group, units, answers);
                 None
             }
             Err(Error::Unavailable { trouble, detail } | Error::OutcomeUnknown { trouble, detail }) => {
+                self.observe_failure();
                 tracing::error!(error.kind = %trouble, error.detail = detail, "storage is unavailable");
-                each_command(group, units, |_| Err(Failure::Unavailable(trouble)));
+                fail_each(group, units, Failure::Unavailable(trouble));
                 Some(trouble)
             }
             Err(error @ (Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong)) => match units {
                 [] => None,
+                [unit] if self.can_be_parted(group, unit) => {
+                    let (commands, records) = parted(unit);
+                    let trouble = self.decide(group, &commands);
+                    match trouble {
+                        Some(_) => trouble,
+                        None => self.decide(group, &[records]),
+                    }
+                }
                 [_] => {
                     tracing::error!(error.detail = %error, "a command failed");
-                    each_command(group, units, |_| Err(Failure::Internal));
+                    fail_each(group, units, Failure::Internal);
                     None
                 }
                 [_, _, ..] => {
                     let (front, back) = units.split_at(units.len() / 2);
                     let trouble = self.decide(group, front);
                     match trouble {
-                        Some(trouble) => each_command(group, back, |_| Err(Failure::Unavailable(trouble))),
+                        Some(trouble) => fail_each(group, back, Failure::Unavailable(trouble)),
                         None => return self.decide(group, back),
                     }
                     trouble
@@ -165,27 +204,44 @@ impl WriterLoop {
         }
     }
 
+    fn can_be_parted(&self, group: &[Pending], unit: &Unit) -> bool {
+        let submission = group.get(unit.submission).map(|pending| &pending.submission);
+        unit.range.len() > 1 && submission.is_some_and(|submission| !submission.atomic)
+    }
+
+    fn observe_failure(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer.failed();
+        }
+    }
+
     /// One transaction. An unknown outcome is settled by the commit's id: either it is there, or the same is done again.
-    fn attempt(&mut self, group: &[Pending], units: &[Unit]) -> Result<Vec<Answer>, Error> {
-        let commands: Vec<(&Command, bool)> = units
+    fn attempt(&mut self, group: &[Pending], units: &[Unit]) -> Result<Vec<OnceAnswer>, Error> {
+        let earlier: Vec<Vec<Answer>> = units.iter().map(|unit| earlier_answers(group, unit)).collect();
+        let deciding: Vec<group::Unit<'_>> = units
             .iter()
-            .filter_map(|(place, range)| {
-                let submission = &group.get(*place)?.submission;
-                let commands = submission.commands.get(range.clone())?;
-                Some(
-                    commands
-                        .iter()
-                        .map(move |command| (command, submission.keep_refusals)),
-                )
+            .zip(&earlier)
+            .filter_map(|(unit, earlier)| {
+                let submission = &group.get(unit.submission)?.submission;
+                Some(group::Unit {
+                    commands: submission.commands.get(unit.range.clone())?,
+                    submission,
+                    first: unit.range.start,
+                    records: unit.records.then_some(earlier),
+                })
             })
-            .flatten()
             .collect();
+        let queued_at = units
+            .iter()
+            .filter_map(|unit| group.get(unit.submission))
+            .map(|pending| pending.queued_at)
+            .min();
         self.settle()?;
         let mut pause = COMMIT_PAUSE;
         let mut tries = 1;
         loop {
             let commit = self.writer.next_commit()?;
-            let (answers, result) = self.attempt_once(&commands, commit)?;
+            let (answers, result) = self.attempt_once(&deciding, commit, queued_at)?;
             match result {
                 Ok(()) => return Ok(answers),
                 Err(Error::OutcomeUnknown { .. }) if self.settle()? => return Ok(answers),
@@ -215,9 +271,10 @@ impl WriterLoop {
 
     fn attempt_once(
         &mut self,
-        commands: &[(&Command, bool)],
+        units: &[group::Unit<'_>],
         commit: CommitId,
-    ) -> Result<(Vec<Answer>, Result<(), Error>), Error> {
+        queued_at: Option<Instant>,
+    ) -> Result<(Vec<OnceAnswer>, Result<(), Error>), Error> {
         let began = Instant::now();
         let now = self.clock.now();
         let deciding = Deciding {
@@ -225,9 +282,15 @@ impl WriterLoop {
             now,
             scale: self.scale,
             random: &mut self.random,
+            dead_letters_per_principal: self.dead_letters_per_principal,
         };
         let mut transaction = self.writer.begin()?;
-        let (answers, writes) = group::decide(deciding, &mut *transaction, commands)?;
+        let Decided {
+            answers,
+            writes,
+            transitions,
+            duplicates,
+        } = group::decide(deciding, &mut *transaction, units)?;
         let (decided, entries) = (Instant::now(), writes.entries.len());
         if writes.is_empty() {
             // Only repetitions and the like: what they repeat is durable, there is nothing to commit.
@@ -243,11 +306,14 @@ impl WriterLoop {
             self.unsettled = Some(Unsettled { commit, entries });
         }
         if let (Ok(()), Some(observer)) = (&result, &mut self.observer) {
-            observer(&GroupObservation {
-                commands: commands.len(),
+            observer.committed(&GroupObservation {
+                commands: units.iter().map(|unit| unit.commands.len()).sum(),
                 entries,
+                queued: queued_at.map_or(Duration::ZERO, |at| began.saturating_duration_since(at)),
                 decide: decided - began,
                 commit: decided.elapsed(),
+                transitions,
+                duplicates,
             });
         }
         Ok((answers, result))
@@ -255,35 +321,67 @@ impl WriterLoop {
 }
 
 fn units((place, pending): (usize, &Pending)) -> Vec<Unit> {
-    let commands = pending.submission.commands.len();
-    if pending.submission.atomic {
-        vec![(place, 0..commands)]
+    let submission = &pending.submission;
+    let unit = |range, records| Unit {
+        submission: place,
+        range,
+        records,
+    };
+    let commands = submission.commands.len();
+    if submission.atomic || submission.has_records() {
+        vec![unit(0..commands, submission.has_records())]
     } else {
         (0..commands)
-            .map(|command| (place, command..command + 1))
+            .map(|command| unit(command..command + 1, false))
             .collect()
     }
 }
 
-fn each_command(group: &mut [Pending], units: &[Unit], mut answer: impl FnMut(usize) -> Answer) {
-    for (place, range) in units {
-        for command in range.clone() {
-            if let Some(slot) = group
-                .get_mut(*place)
-                .and_then(|pending| pending.answers.get_mut(command))
-            {
-                *slot = Some(answer(command));
+/// A unit whose commands need not stand together: each by itself, and what is to be stored of all their answers after them.
+fn parted(unit: &Unit) -> (Vec<Unit>, Unit) {
+    let part = |range, records| Unit {
+        submission: unit.submission,
+        range,
+        records,
+    };
+    let commands = unit
+        .range
+        .clone()
+        .map(|command| part(command..command + 1, false));
+    (commands.collect(), part(unit.range.end..unit.range.end, true))
+}
+
+/// The answers so far to the submission of a unit that has no commands itself.
+fn earlier_answers(group: &[Pending], unit: &Unit) -> Vec<Answer> {
+    if !unit.records || !unit.range.is_empty() {
+        return Vec::new();
+    }
+    let answers = group.get(unit.submission).map(|pending| &*pending.answers);
+    answers.unwrap_or_default().iter().flatten().cloned().collect()
+}
+
+/// Gives every unit's answer to its submission.
+fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<OnceAnswer>) {
+    for (unit, answer) in units.iter().zip(answers) {
+        let Some(pending) = group.get_mut(unit.submission) else {
+            continue;
+        };
+        match answer {
+            OnceAnswer::Decided(answers) => {
+                let slots = pending.answers.get_mut(unit.range.clone()).unwrap_or_default();
+                for (slot, answer) in slots.iter_mut().zip(answers) {
+                    *slot = Some(answer);
+                }
             }
+            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused) => pending.before = Some(before),
         }
     }
 }
 
-fn failure(error: &Error) -> Failure {
-    tracing::error!(error.detail = %error, "a party was not stored");
-    match error {
-        Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => {
-            Failure::Unavailable(*trouble)
-        }
-        Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong => Failure::Internal,
+fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure) {
+    for unit in units {
+        let pending = group.get_mut(unit.submission);
+        let slots = pending.and_then(|pending| pending.answers.get_mut(unit.range.clone()));
+        slots.unwrap_or_default().fill(Some(Err(failure)));
     }
 }

@@ -200,6 +200,7 @@ impl<'a> Replay<'a> {
                 commands: commands.clone(),
                 atomic: false,
                 keep_refusals: true,
+                ..Submission::default()
             };
             let answers = self.handle.submit_patiently(submission).await?;
             let unavailable = answers

@@ -237,6 +237,7 @@ impl Submitter {
                 commands: commands.clone(),
                 atomic: false,
                 keep_refusals: true,
+                ..Submission::default()
             };
             let answers = match self.traffic.handle.submit(submission).await {
                 Ok(answers) => answers,

@@ -99,6 +99,7 @@ type Between = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>;
 struct Setting {
     queue_commands: usize,
     queue_wait: Duration,
+    dead_letters_per_principal: u64,
     observer: Option<Observer>,
     /// Puts something between the engine and the store.
     between: Between,
@@ -109,6 +110,7 @@ impl Default for Setting {
         Self {
             queue_commands: 1_000,
             queue_wait: Duration::from_secs(20),
+            dead_letters_per_principal: 1_000,
             observer: None,
             between: Box::new(|store| store),
         }
@@ -166,6 +168,14 @@ impl Stand {
         }
     }
 
+    fn owner(client: PartyId) -> Owner {
+        Owner {
+            tenant: TenantId::default(),
+            client,
+            customer: PartyId::NOBODY,
+        }
+    }
+
     async fn submit(&self, commands: Vec<Command>) -> Vec<Answer> {
         self.handle().submit(submission(commands)).await.unwrap()
     }
@@ -187,11 +197,7 @@ impl Stand {
         Command::Create(Box::new(Create {
             id,
             lifecycle,
-            owner: Owner {
-                tenant: TenantId::default(),
-                client,
-                customer: PartyId::NOBODY,
-            },
+            owner: Self::owner(client),
             actor: self.operator(),
             reference: None,
             details: (*b"{}").into(),
@@ -284,6 +290,7 @@ fn engine(dir: &std::path::Path, clock: Arc<ManualClock>, setting: Setting) -> E
         scale: DelayScale::ONE,
         queue_commands: setting.queue_commands,
         queue_wait: setting.queue_wait,
+        dead_letters_per_principal: setting.dead_letters_per_principal,
         observer: setting.observer,
     })
     .unwrap()
@@ -298,6 +305,7 @@ fn submission(commands: Vec<Command>) -> Submission {
         commands,
         atomic: false,
         keep_refusals: false,
+        ..Submission::default()
     }
 }
 
@@ -343,7 +351,7 @@ impl Gate {
         let shut = closed.clone();
         let observer = Box::new(move |observation: &GroupObservation| {
             if *shut.lock().unwrap() {
-                entering.send(*observation).ok();
+                entering.send(observation.clone()).ok();
                 going.recv().ok();
             }
         });

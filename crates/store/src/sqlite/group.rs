@@ -182,8 +182,12 @@ impl Group for SqliteGroup<'_> {
         rows::same_dead_letter(&self.writer.connection, letter)
     }
 
-    fn dead_letters_of(&mut self, _actor: model::ids::PartyId) -> Result<u64, Error> { Ok(0) }
-    fn answer(&mut self, _key: &[u8; 32]) -> Result<Option<crate::records::StoredAnswer>, Error> { Ok(None) }
+    fn dead_letters_of(&mut self, _actor: model::ids::PartyId) -> Result<u64, Error> {
+        Ok(0)
+    }
+    fn answer(&mut self, _key: &[u8; 32]) -> Result<Option<crate::records::StoredAnswer>, Error> {
+        Ok(None)
+    }
     fn commit(
         mut self: Box<Self>,
         commit: CommitId,

@@ -223,18 +223,49 @@ impl Reader for SqliteReader<'_> {
         )?;
         let mut rows = find.query([id.get()])?;
         let letter = rows.next()?.map(dead_letter_from_row).transpose()?;
-        Ok(letter.map(|letter| crate::records::KeptDeadLetter { id, letter, redriven: None }))
+        Ok(letter.map(|letter| crate::records::KeptDeadLetter {
+            id,
+            letter,
+            redriven: None,
+        }))
     }
 
-    fn dead_letters(&mut self, _b: Option<DeadLetterId>, _l: u32) -> Result<Vec<crate::records::KeptDeadLetter>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn list_orders(&mut self, _f: &crate::records::OrderFilter, _o: u64, _l: u32) -> Result<crate::records::OrderList, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn batch(&mut self, _b: &str) -> Result<Option<crate::records::BatchReceipt>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn user(&mut self, _u: crate::accounts::UserRef<'_>) -> Result<Option<crate::accounts::User>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn users(&mut self, _a: &str, _l: u32) -> Result<Vec<crate::accounts::User>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn api_key(&mut self, _h: &[u8; 32]) -> Result<Option<crate::accounts::ApiKey>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn api_keys(&mut self, _b: Option<&str>, _l: u32) -> Result<Vec<crate::accounts::ApiKey>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn is_token_revoked(&mut self, _t: &str) -> Result<bool, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn audit(&mut self, _b: Option<i64>, _l: u32) -> Result<Vec<crate::accounts::AuditRecord>, Error> { Err(Error::Statement("not built".to_owned())) }
+    fn dead_letters(
+        &mut self,
+        _b: Option<DeadLetterId>,
+        _l: u32,
+    ) -> Result<Vec<crate::records::KeptDeadLetter>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn list_orders(
+        &mut self,
+        _f: &crate::records::OrderFilter,
+        _o: u64,
+        _l: u32,
+    ) -> Result<crate::records::OrderList, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn batch(&mut self, _b: &str) -> Result<Option<crate::records::BatchReceipt>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn user(&mut self, _u: crate::accounts::UserRef<'_>) -> Result<Option<crate::accounts::User>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn users(&mut self, _a: &str, _l: u32) -> Result<Vec<crate::accounts::User>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn api_key(&mut self, _h: &[u8; 32]) -> Result<Option<crate::accounts::ApiKey>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn api_keys(&mut self, _b: Option<&str>, _l: u32) -> Result<Vec<crate::accounts::ApiKey>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn is_token_revoked(&mut self, _t: &str) -> Result<bool, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn audit(&mut self, _b: Option<i64>, _l: u32) -> Result<Vec<crate::accounts::AuditRecord>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
 
     fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error> {
         let sql = "SELECT order_key, due_at FROM order_heads WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";

@@ -124,8 +124,12 @@ impl Writer for SqliteWriter {
         Ok(numbers)
     }
 
-    fn accounts(&mut self) -> Result<Box<dyn crate::accounts::Accounts + '_>, Error> { Err(Error::Statement("not built".to_owned())) }
-    fn expire(&mut self, _expiry: &crate::records::Expiry, _limit: u32) -> Result<u64, Error> { Err(Error::Statement("not built".to_owned())) }
+    fn accounts(&mut self) -> Result<Box<dyn crate::accounts::Accounts + '_>, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
+    fn expire(&mut self, _expiry: &crate::records::Expiry, _limit: u32) -> Result<u64, Error> {
+        Err(Error::Statement("not built".to_owned()))
+    }
 }
 
 // STUB

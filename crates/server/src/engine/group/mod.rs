@@ -11,63 +11,87 @@ use model::command::{Actor, Change};
 use model::decide::{Context, Decision, decide as judge};
 use model::fingerprint::ReportHashes;
 use model::head::DelayScale;
-use model::ids::{DeadLetterId, LifecycleId, Version};
+use model::ids::{DeadLetterId, LifecycleId, PartyId, Version};
 use model::time::Timestamp;
-use model::{Entry, EntryKind, Head, Lifecycle, Refusal};
+use model::{Entry, EntryKind, Head, Lifecycle, Refusal, StateId};
 use rand::RngExt;
 use rand::rngs::StdRng;
-use store::{Error, Group, GroupWrites, NewDeadLetter, NewOrder};
+use store::{Error, Group, GroupWrites, NewDeadLetter, NewOrder, Record};
 
-use super::answer::{Accepted, Answer, Outcome};
-use super::commands::Command;
+use super::answer::{Accepted, Answer, OnceAnswer, Outcome};
+use super::commands::{Command, Submission};
+use super::writer::Transition;
 use orders::{Orders, Slot};
 use refusals::LetterKey;
 
+/// Commands that stand or fall together.
+pub(super) struct Unit<'a> {
+    /// The commands.
+    pub(super) commands: &'a [Command],
+    /// The submission they are of.
+    pub(super) submission: &'a Submission,
+    /// The place of the first of them in it.
+    pub(super) first: usize,
+    /// Whether what is to be stored of the submission's answers is stored with them: the answers so far.
+    pub(super) records: Option<&'a [Answer]>,
+}
+
+/// What became of a group.
+pub(super) struct Decided {
+    /// Of every unit, true once the writes are durable.
+    pub(super) answers: Vec<OnceAnswer>,
+    /// The writes.
+    pub(super) writes: GroupWrites,
+    /// Steps that orders took.
+    pub(super) transitions: Vec<(Transition, u64)>,
+    /// Reports that were repetitions.
+    pub(super) duplicates: usize,
+}
+
 /// What deciding needs besides the orders.
 pub(super) struct Deciding<'a> {
+    pub(super) dead_letters_per_principal: u64,
     pub(super) lifecycles: &'a HashMap<LifecycleId, Arc<Lifecycle>>,
     pub(super) now: Timestamp,
     pub(super) scale: DelayScale,
     pub(super) random: &'a mut StdRng,
 }
 
-/// Decides every command. Gives their answers, true once the writes are durable, and the writes.
+/// Decides every command.
 pub(super) fn decide(
     deciding: Deciding<'_>,
     group: &mut dyn Group,
-    commands: &[(&Command, bool)],
-) -> Result<(Vec<Answer>, GroupWrites), Error> {
-    let orders = Orders::load(group, commands)?;
+    units: &[Unit<'_>],
+) -> Result<Decided, Error> {
+    let orders = Orders::load(group, units.iter().flat_map(|unit| unit.commands))?;
+    let commands = units.iter().map(|unit| unit.commands.len()).sum();
     let mut state = GroupState {
         deciding,
         group,
         orders,
         born: Vec::new(),
-        entries: Vec::with_capacity(commands.len()),
+        entries: Vec::with_capacity(commands),
         dead_letters: Vec::new(),
         letters: HashMap::new(),
+        letters_kept: HashMap::new(),
+        records: Vec::new(),
+        transitions: HashMap::new(),
+        duplicates: 0,
     };
-    let mut answers = Vec::with_capacity(commands.len());
-    for (number, (command, keep_refusal)) in commands.iter().enumerate() {
-        let outcome = match command {
-            Command::Create(create) => state.create(number, create)?,
-            Command::Change {
-                actor,
-                expected,
-                change,
-                ..
-            } => state.change(number, actor, *expected, change)?,
-        };
-        answers.push(match outcome {
-            Some(Outcome::Refused(refusal, _)) if *keep_refusal => {
-                Ok(state.keep_refusal(number, command, refusal)?)
-            }
-            Some(outcome) => Ok(outcome),
-            // As if the database had refused it: so it fails alone, and an atomic submission whole.
-            None => return Err(Error::Statement("a command cannot be made".to_owned())),
-        });
+    let mut answers = Vec::with_capacity(units.len());
+    let mut first = 0;
+    for unit in units {
+        let answer = state.decide_unit(unit, first)?;
+        first += unit.commands.len();
+        if let (Some(earlier), Some(records), OnceAnswer::Decided(decided)) =
+            (unit.records, &unit.submission.records, &answer)
+        {
+            let of = if decided.is_empty() { earlier } else { decided };
+            state.records.extend(records.of(of));
+        }
+        answers.push(answer);
     }
-    Ok((answers, state.into_writes()))
+    Ok(state.into_decided(answers))
 }
 
 struct GroupState<'a> {
@@ -80,9 +104,67 @@ struct GroupState<'a> {
     dead_letters: Vec<NewDeadLetter>,
     /// The same, by what makes two refusals one.
     letters: HashMap<LetterKey, DeadLetterId>,
+    /// Dead letters of each principal that was refused something, those of this group included.
+    letters_kept: HashMap<PartyId, u64>,
+    records: Vec<Record>,
+    transitions: HashMap<Transition, u64>,
+    duplicates: usize,
 }
 
 impl<'a> GroupState<'a> {
+    /// `first` is the place of its first command in the group.
+    fn decide_unit(&mut self, unit: &Unit<'_>, first: usize) -> Result<OnceAnswer, Error> {
+        if let Some(before) = self.answered_before(unit.submission)? {
+            return Ok(before);
+        }
+        let mut answers = Vec::with_capacity(unit.commands.len());
+        for (place, command) in unit.commands.iter().enumerate() {
+            let number = first + place;
+            let outcome = match command {
+                Command::Create(create) => self.create(number, create)?,
+                Command::Change {
+                    actor,
+                    expected,
+                    change,
+                    ..
+                } => self.change(number, actor, *expected, change)?,
+            };
+            answers.push(match outcome {
+                Some(Outcome::Refused(refusal, _)) if unit.submission.keep_refusals => {
+                    let contents = unit.submission.contents.as_ref();
+                    let content = || contents.and_then(|contents| contents.of(unit.first + place));
+                    Ok(self.keep_refusal(number, command, refusal, content)?)
+                }
+                Some(outcome) => Ok(outcome),
+                // As if the database had refused it: so it fails alone, and an atomic submission whole.
+                None => return Err(Error::Statement("a command cannot be made".to_owned())),
+            });
+            self.duplicates += usize::from(matches!(answers.last(), Some(Ok(Outcome::Duplicate(..)))));
+        }
+        Ok(OnceAnswer::Decided(answers))
+    }
+
+    /// What a submission's key says of it, if it is known.
+    fn answered_before(&mut self, submission: &Submission) -> Result<Option<OnceAnswer>, Error> {
+        let Some(once) = &submission.once else {
+            return Ok(None);
+        };
+        let known = self.group.answer(&once.key)?;
+        let known = known.filter(|known| known.stored_at >= once.not_before);
+        Ok(known.map(|known| {
+            if known.body_hash == once.body_hash {
+                OnceAnswer::Before(known)
+            } else {
+                OnceAnswer::KeyReused
+            }
+        }))
+    }
+
+    fn count_transition(&mut self, lifecycle: LifecycleId, from: Option<StateId>, to: StateId) {
+        let transition = Transition { lifecycle, from, to };
+        *self.transitions.entry(transition).or_default() += 1;
+    }
+
     fn change(
         &mut self,
         command: usize,
@@ -146,7 +228,7 @@ impl<'a> GroupState<'a> {
             .orders
             .get_mut(place)
             .ok_or_else(|| damaged("a group has lost an order"))?;
-        let mut first: Option<(Version, EntryKind)> = None;
+        let mut first: Option<(Version, EntryKind, Timestamp)> = None;
         for entry in entries {
             // A report brings the fingerprints of its own entry along; those of any other entry are taken of itself.
             let hashes = match (first, change) {
@@ -156,13 +238,22 @@ impl<'a> GroupState<'a> {
                     .map_err(|error| damaged(&error.to_string()))?,
             };
             let head = &mut slot.loaded.head;
+            if head.status != entry.status {
+                let transition = Transition {
+                    lifecycle: head.lifecycle,
+                    from: Some(head.status),
+                    to: entry.status,
+                };
+                *self.transitions.entry(transition).or_default() += 1;
+            }
             head.apply(&entry, lifecycle, self.deciding.scale, &hashes, &mut slot.spilled)
                 .map_err(|error| damaged(&error.to_string()))?;
-            first.get_or_insert((entry.version, entry.kind));
+            first.get_or_insert((entry.version, entry.kind, entry.recorded_at));
             slot.entries.push(self.entries.len());
             self.entries.push((place, entry));
         }
-        let (version, kind) = first.ok_or_else(|| damaged("a command was accepted without an entry"))?;
+        let (version, kind, recorded_at) =
+            first.ok_or_else(|| damaged("a command was accepted without an entry"))?;
         Ok(Outcome::Accepted(Accepted {
             order: slot.head().order,
             created: None,
@@ -170,6 +261,7 @@ impl<'a> GroupState<'a> {
             kind,
             last_version: slot.head().version,
             status: slot.head().status,
+            recorded_at,
         }))
     }
 
@@ -220,16 +312,22 @@ impl<'a> GroupState<'a> {
     }
 
     /// Of the orders loaded, only those that got entries are written.
-    fn into_writes(self) -> GroupWrites {
+    fn into_decided(self, answers: Vec<OnceAnswer>) -> Decided {
         let (heads, places) = self.orders.into_changes();
         let placed = |(slot, entry): (usize, Entry)| Some((*places.get(slot)?, entry));
         let entries = self.entries.into_iter().filter_map(placed).collect();
-        GroupWrites {
+        let writes = GroupWrites {
             orders: self.born,
             heads,
             entries,
             dead_letters: self.dead_letters,
-            records: Vec::new(),
+            records: self.records,
+        };
+        Decided {
+            answers,
+            writes,
+            transitions: self.transitions.into_iter().collect(),
+            duplicates: self.duplicates,
         }
     }
 }

@@ -39,16 +39,17 @@ pub(super) struct Orders {
 
 impl Orders {
     /// Loads every order that a command names or would create.
-    pub(super) fn load(group: &mut dyn Group, commands: &[(&Command, bool)]) -> Result<Self, Error> {
-        let created: Vec<OrderRef> = commands
-            .iter()
-            .filter_map(|(command, _)| created(command))
-            .collect();
+    pub(super) fn load<'c>(
+        group: &mut dyn Group,
+        commands: impl Iterator<Item = &'c Command> + Clone,
+    ) -> Result<Self, Error> {
+        let created: Vec<OrderRef> = commands.clone().filter_map(created).collect();
+        let count = commands.clone().count();
         let mut next_created = created.iter();
-        let mut names: HashMap<&OrderRef, usize> = HashMap::with_capacity(commands.len());
-        let mut named: Vec<&OrderRef> = Vec::with_capacity(commands.len());
-        let mut name_of = Vec::with_capacity(commands.len());
-        for (command, _) in commands {
+        let mut names: HashMap<&OrderRef, usize> = HashMap::with_capacity(count);
+        let mut named: Vec<&OrderRef> = Vec::with_capacity(count);
+        let mut name_of = Vec::with_capacity(count);
+        for command in commands {
             let order = match command {
                 Command::Change { order, .. } => Some(order),
                 Command::Create(_) => next_created.next(),

@@ -31,12 +31,14 @@ impl LetterKey {
 }
 
 impl GroupState<'_> {
-    /// Keeps a refused change as a dead letter; the same refusal of the same content is one letter.
+    /// Keeps a refused change as a dead letter; the same refusal of the same content is one letter. A principal that
+    /// has as many as it may is refused without one.
     pub(super) fn keep_refusal(
         &mut self,
         number: usize,
         command: &Command,
         refusal: Refusal,
+        content: impl Fn() -> Option<Box<[u8]>>,
     ) -> Result<Outcome, Error> {
         let Command::Change {
             order, actor, change, ..
@@ -57,7 +59,7 @@ impl GroupState<'_> {
             actor: actor.party,
             code: refusal.code().into(),
             detail: refusal.to_string().into(),
-            content: dead_letter_content(order, change),
+            content: content().unwrap_or_else(|| dead_letter_content(order, change)),
         };
         let key = LetterKey::of(&letter);
         let kept = match self.letters.get(&key) {
@@ -66,6 +68,7 @@ impl GroupState<'_> {
         };
         let id = match kept {
             Some(id) => id,
+            None if !self.may_keep_another(actor.party)? => return Ok(Outcome::Refused(refusal, None)),
             None => {
                 let id = self.group.next_dead_letter_id();
                 self.letters.insert(key, id);
@@ -74,5 +77,15 @@ impl GroupState<'_> {
             }
         };
         Ok(Outcome::Refused(refusal, Some(id)))
+    }
+
+    fn may_keep_another(&mut self, principal: PartyId) -> Result<bool, Error> {
+        let kept = match self.letters_kept.get(&principal) {
+            Some(kept) => *kept,
+            None => self.group.dead_letters_of(principal)?,
+        };
+        let may = kept < self.deciding.dead_letters_per_principal;
+        self.letters_kept.insert(principal, kept + u64::from(may));
+        Ok(may)
     }
 }

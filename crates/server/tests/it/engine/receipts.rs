@@ -34,6 +34,7 @@ async fn keeping(stand: &Stand, commands: Vec<Command>) -> Vec<server::engine::A
         commands,
         atomic: false,
         keep_refusals: true,
+        ..Submission::default()
     };
     stand.handle().submit(submission).await.unwrap()
 }
@@ -54,6 +55,10 @@ async fn an_applied_event_says_when_it_came_and_when_it_was_decided() {
     accepted(stand.one(report).await);
     let expected = Receipt {
         public_id: "A-1".to_owned(),
+        order: Some(order),
+        owner: Stand::owner(stand.client),
+        actor: None,
+        refusal: None,
         outcome: ReceiptOutcome::Applied,
         reason: None,
         received_at: at(10),
@@ -129,13 +134,17 @@ async fn a_struck_event_says_so() {
 #[tokio::test]
 async fn a_refused_event_is_rejected_with_its_reason() {
     let stand = Stand::start().await;
-    stand.created("A-1").await;
+    let order = stand.created("A-1").await.order;
     stand.clock.advance(seconds(5));
     let report = stand.report("A-1", "delivered", 1);
     stand.clock.advance(seconds(1));
     let id = dead_letter(&stand, report).await;
     let expected = Receipt {
         public_id: "A-1".to_owned(),
+        order: Some(order),
+        owner: Stand::owner(stand.client),
+        actor: Some(stand.operator().party),
+        refusal: Some("invalid_transition".into()),
         outcome: ReceiptOutcome::Rejected,
         reason: Some("Cannot transition from 'created' to 'delivered'".to_owned()),
         received_at: at(5),

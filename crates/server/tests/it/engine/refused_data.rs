@@ -55,6 +55,7 @@ async fn an_atomic_submission_fails_whole_and_spares_others() {
         commands,
         atomic: true,
         keep_refusals: false,
+        ..Submission::default()
     };
     let whole = atomic(vec![
         stand.create("A-1"),
@@ -79,6 +80,7 @@ async fn an_atomic_submission_with_a_command_that_cannot_be_made_fails_whole() {
         commands: vec![stand.create("A-1"), stand.create_as(id, unknown, stand.client)],
         atomic: true,
         keep_refusals: false,
+        ..Submission::default()
     };
     let answers = stand.handle().submit(submission).await.unwrap();
     assert_eq!(answers, [Err(Failure::Internal), Err(Failure::Internal)]);

@@ -9,9 +9,10 @@ use model::fingerprint::FingerprintHash;
 use model::ids::{DeadLetterId, OrderKey, PartyId, Version};
 use model::lifecycle::Lifecycle;
 use model::time::Timestamp;
+use store::accounts::Accounts;
 use store::{
-    CommitId, Committed, DeadLetter, Error, Group, GroupWrites, Identity, Loaded, OpenError, PartyKind,
-    Reader, Store, StoredLifecycle, Trouble, Writer,
+    CommitId, Committed, DeadLetter, Error, Expiry, Group, GroupWrites, Identity, Loaded, OpenError,
+    PartyKind, Reader, Store, StoredAnswer, StoredLifecycle, Trouble, Writer,
 };
 
 /// What the next commits do. Those not scripted do what they say.
@@ -116,6 +117,14 @@ impl Writer for UnsureWriter {
     fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error> {
         self.inner.parties(kind, names)
     }
+
+    fn accounts(&mut self) -> Result<Box<dyn Accounts + '_>, Error> {
+        self.inner.accounts()
+    }
+
+    fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
+        self.inner.expire(expiry, limit)
+    }
 }
 
 struct UnsureGroup<'a> {
@@ -152,6 +161,14 @@ impl Group for UnsureGroup<'_> {
 
     fn same_dead_letter(&mut self, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error> {
         self.inner.same_dead_letter(letter)
+    }
+
+    fn dead_letters_of(&mut self, actor: PartyId) -> Result<u64, Error> {
+        self.inner.dead_letters_of(actor)
+    }
+
+    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
+        self.inner.answer(key)
     }
 
     fn commit(
