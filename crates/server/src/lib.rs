@@ -4,6 +4,7 @@ pub mod app;
 pub mod clock;
 pub mod commands;
 pub mod engine;
+pub mod http;
 pub mod latencies;
 pub mod replay;
 pub mod traffic;

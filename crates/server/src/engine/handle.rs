@@ -172,6 +172,12 @@ impl Handle {
         Ok(numbers)
     }
 
+    /// Whether there is a writer that takes commands.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.parts.sender.is_closed()
+    }
+
     /// The store, for reading.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -190,17 +196,20 @@ impl Handle {
         self.parts.lifecycles.get(&id)
     }
 
+    /// All definitions of a name.
+    pub fn lifecycles_named<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Iterator<Item = (LifecycleId, &'a Arc<Lifecycle>)> {
+        let named = self.parts.lifecycles.iter().filter(move |(_, lifecycle)| lifecycle.name() == name);
+        named.map(|(id, lifecycle)| (*id, lifecycle))
+    }
+
     /// The newest definition of a name.
     #[must_use]
-    pub fn lifecycle_named(&self, name: &str) -> Option<(LifecycleId, &Arc<Lifecycle>)> {
-        let named = self
-            .parts
-            .lifecycles
-            .iter()
-            .filter(|(_, lifecycle)| lifecycle.name() == name);
-        named
+    pub fn lifecycle_named<'a>(&'a self, name: &'a str) -> Option<(LifecycleId, &'a Arc<Lifecycle>)> {
+        self.lifecycles_named(name)
             .max_by_key(|(_, lifecycle)| lifecycle.version())
-            .map(|(id, lifecycle)| (*id, lifecycle))
     }
 
     /// Makes and reads event ids.

@@ -65,21 +65,25 @@ impl Handle {
     /// # Errors
     /// What reading gives.
     pub fn receipt(&self, event_id: &str) -> Result<Option<Receipt>, Error> {
+        self.store().reading(|reader| self.receipt_from(reader, event_id))
+    }
+
+    /// As [`Handle::receipt`], from a reader that is at hand.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn receipt_from(&self, reader: &mut dyn Reader, event_id: &str) -> Result<Option<Receipt>, Error> {
         match self.event_ids().decode(event_id) {
             None => Ok(None),
-            Some(EventRef::DeadLetter(id)) => {
-                self.store().reading(|reader| match reader.dead_letter(id)? {
-                    Some(KeptDeadLetter {
-                        redriven: Some(redriven),
-                        ..
-                    }) => entry_receipt(reader, &OrderRef::Key(redriven.order), redriven.version),
-                    Some(KeptDeadLetter { letter, .. }) => Ok(Some(refusal_receipt(letter))),
-                    None => Ok(None),
-                })
-            }
-            Some(EventRef::Entry(order, version)) => self
-                .store()
-                .reading(|reader| entry_receipt(reader, &OrderRef::Key(order), version)),
+            Some(EventRef::DeadLetter(id)) => match reader.dead_letter(id)? {
+                Some(KeptDeadLetter {
+                    redriven: Some(redriven),
+                    ..
+                }) => entry_receipt(reader, &OrderRef::Key(redriven.order), redriven.version),
+                Some(KeptDeadLetter { letter, .. }) => Ok(Some(refusal_receipt(letter))),
+                None => Ok(None),
+            },
+            Some(EventRef::Entry(order, version)) => entry_receipt(reader, &OrderRef::Key(order), version),
         }
     }
 }

@@ -33,8 +33,8 @@ pub struct GroupObservation {
     pub decide: Duration,
     /// Writing and making durable.
     pub commit: Duration,
-    /// Steps that orders took, and how many did.
-    pub transitions: Vec<(Transition, u64)>,
+    /// Steps that orders took, whose statuses they are between, and how many did.
+    pub transitions: Vec<(Arc<Lifecycle>, Transition, u64)>,
     /// Reports that were repetitions.
     pub duplicates: usize,
 }
@@ -312,7 +312,12 @@ impl WriterLoop {
                 queued: queued_at.map_or(Duration::ZERO, |at| began.saturating_duration_since(at)),
                 decide: decided - began,
                 commit: decided.elapsed(),
-                transitions,
+                transitions: transitions
+                    .into_iter()
+                    .filter_map(|(step, times)| {
+                        Some((self.lifecycles.get(&step.lifecycle)?.clone(), step, times))
+                    })
+                    .collect(),
                 duplicates,
             });
         }

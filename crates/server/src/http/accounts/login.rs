@@ -1,0 +1,81 @@
+//! `POST /auth/login`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::IntoResponse;
+use serde::Serialize;
+use store::accounts::UserRef;
+use utoipa::ToSchema;
+
+use super::super::fields::{self, Fields};
+use super::super::problem::{Problem, ProblemSchema};
+use super::super::state::AppState;
+use super::super::{body, limits};
+
+/// Characters of a name or password that are looked at; longer ones are nobody's.
+const LOGIN_CHARS: usize = 320;
+
+/// Who signs in.
+#[derive(ToSchema)]
+#[schema(as = Login)]
+#[expect(dead_code, reason = "describes what `login` reads")]
+pub(super) struct LoginSchema {
+    /// A username or an e-mail address.
+    username: Option<String>,
+    /// The same, in the place of `username`.
+    email: Option<String>,
+    password: String,
+}
+
+/// A token.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Token {
+    /// To be sent as `Authorization: Bearer …`.
+    token: String,
+    /// Seconds until it ends.
+    expires_in: u64,
+    /// `Bearer`.
+    #[schema(value_type = String)]
+    token_type: &'static str,
+}
+
+/// Sign in
+///
+/// The answer to a wrong name and to a wrong password is the same, and takes as long.
+#[utoipa::path(post, path = "/auth/login", tag = "accounts", security(()), request_body = LoginSchema,
+    responses((status = 200, description = "A token", body = Token),
+        (status = 401, description = "Wrong name or password", body = ProblemSchema)))]
+pub(super) async fn login(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, Problem> {
+    body::must_be_json(&headers)?;
+    let received = body::whole(&state.room, body, limits::BODY_BYTES).await?;
+    let value = fields::parse(&received.bytes)?;
+    let mut wish = Fields::of(&value);
+    let username = wish.optional_text("username", LOGIN_CHARS);
+    let email = wish.optional_text("email", LOGIN_CHARS);
+    let password = wish.text("password", LOGIN_CHARS);
+    if username.is_none() && email.is_none() {
+        wish.complain("username", "required", "is required, or email in its place");
+    }
+    wish.finish()?;
+    let name = username.or(email).unwrap_or_default().to_owned();
+    let password = password.unwrap_or_default().to_owned();
+    let user = state.read(move |reader| reader.user(UserRef::Login(&name))).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let right = state.auth.passwords.verify(password, hash).await?;
+    // A disabled user learns no more than one who is not known.
+    let user = user.filter(|user| right && !user.disabled);
+    let user = user.ok_or_else(|| Problem::unauthenticated("wrong username or password"))?;
+    let token = Token {
+        token: state.auth.tokens.sign(&user, state.now())?,
+        expires_in: limits::TOKEN_LIFE.as_secs(),
+        token_type: "Bearer",
+    };
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((no_store, Json(token)))
+}

@@ -1,0 +1,57 @@
+//! `/openapi.json`, and `/docs`: the same for people, with nothing from elsewhere.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::Config;
+
+use super::problem::{Problem, ProblemSchema};
+use super::state::AppState;
+
+/// The pages' scripts and pictures come from here; their style is partly made by the script.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+static CONFIG: LazyLock<Arc<Config<'static>>> =
+    LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).validator_url("none")));
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(openapi))
+        .routes(routes!(docs))
+        .routes(routes!(docs_file))
+}
+
+/// This description
+#[utoipa::path(get, path = "/openapi.json", tag = "pages", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+async fn openapi(State(state): State<AppState>) -> impl IntoResponse {
+    let document = state.openapi.get().cloned().unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], document)
+}
+
+/// Documentation
+#[utoipa::path(get, path = "/docs", tag = "pages", security(()),
+    responses((status = 303, description = "To the page itself")))]
+async fn docs() -> Redirect {
+    Redirect::to("/docs/index.html")
+}
+
+/// The documentation's files
+#[utoipa::path(get, path = "/docs/{file}", tag = "pages", security(()),
+    params(("file" = String, Path, description = "One of the page's files")),
+    responses((status = 200, description = "The file", body = String, content_type = "text/html"),
+        (status = 404, description = "There is no such file", body = ProblemSchema)))]
+async fn docs_file(Path(file): Path<String>) -> Result<impl IntoResponse, Problem> {
+    let found = utoipa_swagger_ui::serve(&file, CONFIG.clone()).map_err(|_| Problem::internal())?;
+    let found = found.ok_or_else(|| Problem::not_found("there is no such file"))?;
+    let headers = [
+        (header::CONTENT_TYPE, found.content_type),
+        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+    ];
+    Ok((headers, found.bytes.into_owned()))
+}

@@ -1,0 +1,92 @@
+//! The one map from what happened inside to what callers are told.
+
+use model::Refusal;
+use model::command::FieldError;
+use serde_json::json;
+
+use super::problem::{FieldProblem, Kind, Problem};
+use crate::engine::{Failure, RETRY_AFTER, SubmitError};
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        Self::unavailable(error.to_string(), RETRY_AFTER)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unavailable(trouble) => {
+                Self::unavailable(format!("storage is unavailable: {trouble}"), RETRY_AFTER)
+            }
+            Failure::Internal => Self::internal(),
+        }
+    }
+}
+
+/// The log gets the reason; the caller learns only whether to come again.
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        tracing::error!(error.detail = %error, "reading failed");
+        match error {
+            store::Error::Unavailable { trouble, .. } | store::Error::OutcomeUnknown { trouble, .. } => {
+                Self::unavailable(format!("storage is unavailable: {trouble}"), RETRY_AFTER)
+            }
+            store::Error::ReadTooLong => {
+                Self::unavailable("this took too long to read: narrow it down, or try again", RETRY_AFTER)
+            }
+            store::Error::Statement(_) | store::Error::Damaged(_) => Self::internal(),
+        }
+    }
+}
+
+impl From<FieldError> for FieldProblem {
+    fn from(error: FieldError) -> Self {
+        let code = if error.message.starts_with("must have at most") {
+            "length"
+        } else {
+            "range"
+        };
+        Self::new(error.field, code, error.message)
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let problem = Self::of_refusal(refusal.code(), &refusal.to_string());
+        match refusal {
+            Refusal::InvalidTransition { allowed, .. } => problem.with_member("allowed", json!(allowed)),
+            Refusal::UnknownOrder
+            | Refusal::NotYours
+            | Refusal::Forbidden(_)
+            | Refusal::UnknownStatus { .. }
+            | Refusal::OccurredAtOutOfRange
+            | Refusal::EventIdReused
+            | Refusal::VersionMismatch { .. }
+            | Refusal::OrderFull
+            | Refusal::TooManyParked
+            | Refusal::NotCancellable
+            | Refusal::IdTaken
+            | Refusal::Correction(_) => problem,
+        }
+    }
+}
+
+impl Problem {
+    /// What a refusal is told as, of which perhaps only code and words are kept.
+    pub(crate) fn of_refusal(code: &str, detail: &str) -> Self {
+        match code {
+            "unknown_order" => Self::not_found(detail),
+            "not_yours" | "forbidden" => Self::forbidden(detail),
+            "unknown_status" => Self::field("status", "value", detail),
+            "occurred_at_out_of_range" => Self::field(
+                "timestamp",
+                "range",
+                detail.strip_prefix("occurred_at ").unwrap_or(detail),
+            ),
+            "invalid_transition" => Self::new(Kind::InvalidTransition, detail),
+            "version_mismatch" => Self::new(Kind::PreconditionFailed, detail),
+            _ => Self::new(Kind::Conflict, detail),
+        }
+    }
+}

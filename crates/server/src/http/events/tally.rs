@@ -1,0 +1,220 @@
+//! Adding up what became of many events.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use model::ids::PartyId;
+use model::time::Timestamp;
+use serde::Serialize;
+use store::BatchReceipt;
+use utoipa::ToSchema;
+
+use super::super::idempotency::JsonAnswer;
+use super::super::limits::LISTED_REJECTED;
+use super::super::problem::{Kind, Problem};
+use super::super::state::{AppState, random};
+use crate::engine::{Answer, Failure, Outcome};
+
+/// Events that were taken in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AcceptedEvents<'a> {
+    /// Entries of the batch.
+    received: usize,
+    /// Accepted for processing.
+    queued: usize,
+    message: String,
+    /// By which `GET /events/batches/{batch_id}` says what became of them.
+    batch_id: &'a str,
+    /// The first 1,000 that are malformed.
+    rejected: &'a [RejectedEvent],
+    /// How many are.
+    rejected_total: usize,
+}
+
+/// What became of a batch of events.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct DecidedEvents<'a> {
+    batch_id: &'a str,
+    /// Entries of the batch.
+    received: usize,
+    /// In the history of their shipment now.
+    applied: usize,
+    /// Known before.
+    duplicates: usize,
+    /// The first 1,000 that are malformed or were decided against.
+    rejected: &'a [RejectedEvent],
+    /// How many are.
+    rejected_total: usize,
+}
+
+/// An event that is not in.
+#[derive(Clone, Serialize, ToSchema)]
+pub(in crate::http) struct RejectedEvent {
+    /// The place in the batch, from 0; of a stream, the line.
+    index: usize,
+    /// The problem's code.
+    #[schema(value_type = String)]
+    error: &'static str,
+    message: String,
+}
+
+/// What became of the events so far.
+#[derive(Clone)]
+pub(super) struct Tally {
+    batch_id: Arc<str>,
+    received: usize,
+    /// Malformed.
+    bad: Rejections,
+    /// Malformed or decided against.
+    rejected: Rejections,
+    applied: usize,
+    duplicates: usize,
+}
+
+#[derive(Clone, Default)]
+struct Rejections {
+    listed: Vec<RejectedEvent>,
+    total: usize,
+}
+
+impl Rejections {
+    fn add(&mut self, index: usize, problem: &Problem) {
+        self.total += 1;
+        if self.listed.len() < LISTED_REJECTED {
+            self.listed.push(RejectedEvent {
+                index,
+                error: problem.kind.code(),
+                message: problem.detail.clone(),
+            });
+        }
+    }
+
+    /// In the order of the batch.
+    fn sort(&mut self) {
+        self.listed.sort_by_key(|rejected| rejected.index);
+    }
+}
+
+impl Tally {
+    pub(super) fn begin() -> Result<Self, Problem> {
+        let bits: u128 = random()?;
+        Ok(Self {
+            batch_id: format!("bat_{bits:032x}").into(),
+            received: 0,
+            bad: Rejections::default(),
+            rejected: Rejections::default(),
+            applied: 0,
+            duplicates: 0,
+        })
+    }
+
+    pub(super) const fn received(&self) -> usize {
+        self.received
+    }
+
+    /// Events that were not malformed.
+    pub(super) const fn accepted(&self) -> usize {
+        self.received - self.bad.total
+    }
+
+    /// Those of them that were decided against.
+    pub(super) const fn decided_against(&self) -> usize {
+        self.rejected.total - self.bad.total
+    }
+
+    /// One more was received, and is malformed if there is a problem. Gives its index.
+    pub(super) fn receive(&mut self, problem: Option<&Problem>) -> usize {
+        let index = self.received;
+        self.received += 1;
+        if let Some(problem) = problem {
+            self.bad.add(index, problem);
+            self.rejected.add(index, problem);
+        }
+        index
+    }
+
+    /// Some were decided; `indexes` are their places. Where storage failed nothing more can be said of the whole.
+    pub(super) fn decide(&mut self, indexes: &[usize], answers: &[Answer]) -> Result<(), Problem> {
+        for (index, answer) in indexes.iter().zip(answers) {
+            match answer {
+                Ok(Outcome::Accepted(_)) => self.applied += 1,
+                Ok(Outcome::Duplicate(..) | Outcome::Unchanged(..)) => self.duplicates += 1,
+                Ok(Outcome::Refused(_, None)) => {
+                    // Neither applied nor kept: so it was not taken in.
+                    let problem = too_many_dead_letters();
+                    self.bad.add(*index, &problem);
+                    self.rejected.add(*index, &problem);
+                }
+                Ok(Outcome::Refused(refusal, Some(_))) => self.rejected.add(*index, &refusal.into()),
+                Err(failure @ Failure::Unavailable(_)) => return Err((*failure).into()),
+                Err(failure @ Failure::Internal) => {
+                    let problem = (*failure).into();
+                    self.bad.add(*index, &problem);
+                    self.rejected.add(*index, &problem);
+                }
+            }
+        }
+        self.bad.sort();
+        self.rejected.sort();
+        Ok(())
+    }
+
+    /// The answer to who does not wait for the outcome.
+    pub(super) fn accepted_answer(&self) -> JsonAnswer {
+        let queued = self.accepted();
+        let message = if queued == self.received {
+            "All events accepted for processing".to_owned()
+        } else {
+            format!("{queued} of {} events accepted for processing", self.received)
+        };
+        let body = AcceptedEvents {
+            received: self.received,
+            queued,
+            message,
+            batch_id: &self.batch_id,
+            rejected: &self.bad.listed,
+            rejected_total: self.bad.total,
+        };
+        JsonAnswer::new(StatusCode::ACCEPTED, &body).with_location(format!("/events/batches/{}", self.batch_id))
+    }
+
+    /// The answer to who does.
+    pub(super) fn decided_answer(&self) -> JsonAnswer {
+        JsonAnswer::new(StatusCode::OK, &self.decided())
+    }
+
+    fn decided(&self) -> DecidedEvents<'_> {
+        DecidedEvents {
+            batch_id: &self.batch_id,
+            received: self.received,
+            applied: self.applied,
+            duplicates: self.duplicates,
+            rejected: &self.rejected.listed,
+            rejected_total: self.rejected.total,
+        }
+    }
+
+    /// What is kept of it.
+    pub(super) fn receipt(&self, actor: PartyId, now: Timestamp) -> BatchReceipt {
+        BatchReceipt {
+            batch_id: (*self.batch_id).into(),
+            actor,
+            decided_at: now,
+            content: serde_json::to_vec(&self.decided()).unwrap_or_default().into(),
+        }
+    }
+
+    /// Adds what became of them to the counters.
+    pub(super) fn count(&self, state: &AppState) {
+        state.metrics.events(self.accepted(), self.decided_against());
+    }
+}
+
+/// That a principal's refused events are not kept any more.
+pub(super) fn too_many_dead_letters() -> Problem {
+    Problem::new(
+        Kind::RateLimited,
+        "too many of your refused events are kept already: this one was refused too, and is not kept",
+    )
+    .retry_after(std::time::Duration::from_secs(3600))
+}

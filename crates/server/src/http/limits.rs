@@ -1,0 +1,66 @@
+//! Every limit of the HTTP front, with the reason for its number.
+
+use std::time::Duration;
+
+/// A body (wire contract §1).
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// The body of a batch (wire contract §1).
+pub const BATCH_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Entries of a batch (wire contract §2).
+pub const BATCH_ENTRIES: usize = 10_000;
+/// One line of an NDJSON stream (wire contract §1).
+pub const LINE_BYTES: usize = 64 * 1024;
+/// Nesting of JSON (wire contract §1).
+pub const JSON_DEPTH: usize = 64;
+/// Bodies and lines in memory at once, over all requests: eight batches of the largest size.
+pub const BODIES_IN_MEMORY_BYTES: usize = 128 * 1024 * 1024;
+/// Slower than [`SLOWEST_BYTES`] in this time, and the sender is given up (wire contract §2).
+pub const SLOWEST_TIME: Duration = Duration::from_secs(10);
+/// See [`SLOWEST_TIME`].
+pub const SLOWEST_BYTES: usize = 1024;
+/// The request line and all headers: a token of 8 KiB and a URL of as much, and ample room.
+pub const HEADER_BYTES: usize = 64 * 1024;
+/// Headers of a request.
+pub const HEADERS: usize = 100;
+/// The headers of a request must have come by then; also how long a connection may be idle.
+pub const HEADER_TIME: Duration = Duration::from_secs(30);
+/// Connections at once: each costs some 20 KiB, and one more waits to be accepted.
+pub const CONNECTIONS: usize = 20_000;
+/// A token (wire contract §1).
+pub const TOKEN_BYTES: usize = 8 * 1024;
+/// An idempotency key (wire contract §1).
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// How long the answer to a request with a key is kept (wire contract §1).
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How long the receipt of a batch is kept (wire contract §2).
+pub const BATCH_RECEIPTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A request id that is taken over from the caller: longer or stranger ones are replaced.
+pub const REQUEST_ID_CHARS: usize = 128;
+/// Field problems listed in one error.
+pub const LISTED_FIELD_PROBLEMS: usize = 100;
+/// Rejected entries of a batch that are listed (wire contract §2).
+pub const LISTED_REJECTED: usize = 1_000;
+/// Checks of passwords that may wait for their turn; at two a time and ≈ 20 ms each, under a second.
+pub const PASSWORDS_WAITING: usize = 64;
+/// Passwords checked at once: each takes 19 MiB and a core.
+pub const PASSWORDS_AT_ONCE: usize = 2;
+/// How long a token is valid (wire contract §2).
+pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
+/// What is known of a token is asked anew after this time: a revocation on another node holds then (wire contract §1).
+pub const SESSION_FRESH: Duration = Duration::from_millis(900);
+/// Tokens of which that is remembered.
+pub const SESSIONS: usize = 20_000;
+/// A page of `/shipments` (wire contract §2), and how many it has if nothing is said.
+pub const SHIPMENTS_PAGE: u32 = 100;
+/// See [`SHIPMENTS_PAGE`].
+pub const SHIPMENTS_PAGE_DEFAULT: u32 = 10;
+/// A page of every other list (wire contract §1), and how many it has if nothing is said.
+pub const PAGE: u32 = 500;
+/// See [`PAGE`].
+pub const PAGE_DEFAULT: u32 = 50;
+/// Events of a stream that are handed to the engine at once: enough to fill a commit, and 10 ms of its work.
+pub const STREAM_GROUP: usize = 1_000;
+/// Groups of one stream under way: while one commits, the next is parsed.
+pub const STREAM_GROUPS: usize = 3;
+/// A prefix of tracking numbers and nine symbols fit into an id; anything longer is no id.
+pub const ADDRESS_CHARS: usize = 500;

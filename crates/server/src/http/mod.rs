@@ -1,0 +1,238 @@
+//! The front door: the wire contract over HTTP/1.1.
+//!
+//! One file per resource, its routes beside its handlers. A handler reads a request, calls the engine or reads the store, and
+//! says what came of it; [`error`] alone turns what happened inside into what callers are told. Nothing here writes to the store.
+
+mod accounts;
+mod auth;
+mod bare_errors;
+mod body;
+mod dead_letters;
+mod docs;
+mod error;
+mod events;
+mod fields;
+mod front;
+mod health;
+mod home;
+mod idempotency;
+pub mod limits;
+mod metrics;
+mod openapi;
+mod precondition;
+mod problem;
+mod query;
+mod rate_limit;
+mod serve;
+mod shipments;
+mod state;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware;
+use tokio::net::TcpListener;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::engine::{Handle, Observer};
+use state::{AppState, Parts};
+
+/// Answers smaller than this are sent as they are: they fit into one packet.
+const COMPRESSED_FROM_BYTES: u16 = 1_024;
+
+/// What the front door is made of.
+pub struct Options {
+    /// Secrets of tokens, each at least 32 bytes: the first signs, all verify.
+    pub jwt_secrets: Vec<String>,
+    /// Tokens of outside issuers count only for users known here.
+    pub known_users_only: bool,
+    /// Requests a minute and principal, or address; 0: no limit.
+    pub rate_limit_per_minute: u32,
+    /// What tracking numbers begin with.
+    pub tracking_prefix: String,
+    /// Whether an address is that of a proxy whose word on the caller's address is taken.
+    pub is_trusted_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// Origins that browsers may call from; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Counters, made beforehand as the engine counts too.
+    pub metrics: Metrics,
+    /// Whether `/metrics` is served here.
+    pub serve_metrics: bool,
+}
+
+/// The server's counters.
+#[derive(Clone)]
+pub struct Metrics(metrics::Metrics);
+
+/// The front door is built wrongly: a mistake in the code or in an option.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Counters that contradict each other.
+    #[error("counters cannot be made: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// There is no secret to sign with.
+    #[error("no secret to sign tokens with")]
+    NoSecret,
+}
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// [`BuildError::Metrics`].
+    pub fn new() -> Result<Self, BuildError> {
+        Ok(Self(metrics::Metrics::new()?))
+    }
+
+    /// Counts what the engine does.
+    #[must_use]
+    pub fn observer(&self) -> Observer {
+        Box::new(self.0.clone())
+    }
+}
+
+/// The front door.
+pub struct Http {
+    router: Router,
+    state: AppState,
+}
+
+impl Http {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(engine: Handle, options: Options) -> Result<Self, BuildError> {
+        Self::with_routes(engine, options, Router::new())
+    }
+
+    /// Builds it with more routes, which are treated like its own: for measuring.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn with_routes(engine: Handle, options: Options, more: Router) -> Result<Self, BuildError> {
+        let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
+        let state = AppState::new(Parts {
+            engine,
+            auth: auth::Auth::new(tokens, options.known_users_only),
+            rate_limit: rate_limit::RateLimit::per_minute(options.rate_limit_per_minute),
+            metrics: options.metrics.0,
+            tracking_prefix: options.tracking_prefix,
+            is_trusted_proxy: options.is_trusted_proxy,
+        });
+        let mut routes = routes();
+        if options.serve_metrics {
+            routes = routes.merge(metrics::router());
+        }
+        let (routes, openapi) = routes.split_for_parts();
+        let openapi = openapi::finished(openapi);
+        // Set here and nowhere else.
+        state.openapi.set(openapi.into()).ok();
+        let router = routes
+            .fallback(front::unknown_path)
+            .method_not_allowed_fallback(front::unknown_method)
+            .with_state(state.clone())
+            .merge(more)
+            .layer(middleware::from_fn_with_state(state.clone(), front::front))
+            .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES)));
+        let router = match cors(&options.cors_origins) {
+            Some(cors) => router.layer(cors),
+            None => router,
+        };
+        Ok(Self { router, state })
+    }
+
+    /// Serves until `shutdown` ends, then finishes what is under way. Whether that was done within `grace`.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> bool {
+        let connections = self.state.metrics.connections.clone();
+        let tidy = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                self.state.rate_limit.tidy();
+            }
+        };
+        tokio::select! {
+            finished = serve::serve(listener, self.router, connections, shutdown, grace) => finished,
+            () = tidy => true,
+        }
+    }
+
+    /// Only the metrics, for an address of their own.
+    #[must_use]
+    pub fn metrics_router(&self) -> Router {
+        let (routes, _) = metrics::router().split_for_parts();
+        routes.with_state(self.state.clone())
+    }
+}
+
+/// Serves a router by itself: for the metrics' own address.
+pub async fn serve_plain(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    let connections = prometheus::IntGauge::new("unused", "unused");
+    if let Ok(connections) = connections {
+        serve::serve(listener, router, connections, shutdown, Duration::from_secs(1)).await;
+    }
+}
+
+/// The `OpenAPI` document of everything that is served.
+#[must_use]
+pub fn openapi_json() -> String {
+    let (_, openapi) = routes().merge(metrics::router()).split_for_parts();
+    openapi::finished(openapi)
+}
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(home::router())
+        .merge(docs::router())
+        .merge(health::router())
+        .merge(accounts::router())
+        .merge(shipments::router())
+        .merge(events::router())
+        .merge(dead_letters::router())
+}
+
+/// Closed where no origin is named.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    let layer = CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::HeaderName::from_static("idempotency-key"),
+            header::HeaderName::from_static("prefer"),
+            header::HeaderName::from_static("x-request-id"),
+            header::HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::LINK,
+            header::RETRY_AFTER,
+            header::HeaderName::from_static("x-request-id"),
+            header::HeaderName::from_static("ratelimit"),
+            header::HeaderName::from_static("ratelimit-policy"),
+            header::HeaderName::from_static("idempotent-replayed"),
+        ])
+        .max_age(Duration::from_secs(600));
+    Some(layer)
+}

@@ -1,0 +1,140 @@
+//! What every handler is given.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+
+use model::Lifecycle;
+use model::ids::{LifecycleId, PartyId};
+use model::time::Timestamp;
+use rand::rngs::{StdRng, SysRng};
+use rand::{RngExt, SeedableRng};
+use store::{Error, PartyKind, Reader};
+use tokio::sync::Semaphore;
+
+use super::auth::Auth;
+use super::body::Room;
+use super::idempotency::UnderWay;
+use super::metrics::Metrics;
+use super::problem::Problem;
+use super::rate_limit::RateLimit;
+use crate::engine::Handle;
+
+/// Reads at once: as many as the store lends readers.
+const READS_AT_ONCE: usize = store::limits::READERS;
+/// Names of parties remembered.
+const NAMES: usize = 100_000;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Shared>);
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+pub(crate) struct Shared {
+    pub(crate) engine: Handle,
+    pub(crate) auth: Auth,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) metrics: Metrics,
+    pub(crate) room: Room,
+    pub(crate) under_way: UnderWay,
+    pub(crate) tracking_prefix: String,
+    /// Proxies whose word on the caller's address is taken.
+    pub(crate) is_trusted_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    pub(crate) openapi: std::sync::OnceLock<bytes::Bytes>,
+    reads: Semaphore,
+    names: RwLock<HashMap<PartyId, Arc<str>>>,
+}
+
+/// What a [`Shared`] is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Handle,
+    pub(crate) auth: Auth,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) metrics: Metrics,
+    pub(crate) tracking_prefix: String,
+    pub(crate) is_trusted_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+}
+
+impl AppState {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(Shared {
+            engine: parts.engine,
+            auth: parts.auth,
+            rate_limit: parts.rate_limit,
+            metrics: parts.metrics,
+            room: Room::of_bytes(super::limits::BODIES_IN_MEMORY_BYTES),
+            under_way: UnderWay::default(),
+            tracking_prefix: parts.tracking_prefix,
+            is_trusted_proxy: parts.is_trusted_proxy,
+            openapi: std::sync::OnceLock::new(),
+            reads: Semaphore::new(READS_AT_ONCE),
+            names: RwLock::default(),
+        }))
+    }
+
+    /// Reads from the store, off the async threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _place = self.reads.acquire().await.map_err(|_| Problem::internal())?;
+        let store = self.engine.store().clone();
+        let done = tokio::task::spawn_blocking(move || store.reading(&mut job)).await;
+        let read = done.map_err(|_| Problem::internal())?;
+        Ok(read.inspect_err(|_| self.metrics.database_failed())?)
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine.clock().now()
+    }
+
+    /// The definition of shipments that new ones get.
+    pub(crate) fn shipment_lifecycle(&self) -> Result<(LifecycleId, &Arc<Lifecycle>), Problem> {
+        self.engine.lifecycle_named("shipment").ok_or_else(Problem::internal)
+    }
+
+    /// The name of a party, read once and remembered.
+    pub(crate) fn party_name(&self, reader: &mut dyn Reader, party: PartyId) -> Result<Arc<str>, Error> {
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&party).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let name: Arc<str> = reader.party_name(party)?.unwrap_or_default().into();
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= NAMES {
+            names.clear();
+        }
+        names.insert(party, name.clone());
+        Ok(name)
+    }
+
+    /// The number of a client, if anything is known of it.
+    pub(crate) fn known_client(reader: &mut dyn Reader, name: &str) -> Result<Option<PartyId>, Error> {
+        reader.party(PartyKind::Client, name)
+    }
+}
+
+/// Fresh random numbers, seeded by the system.
+pub(crate) fn random<T>() -> Result<T, Problem>
+where
+    rand::distr::StandardUniform: rand::distr::Distribution<T>,
+{
+    thread_local! {
+        static RANDOM: std::cell::RefCell<Option<StdRng>> = const { std::cell::RefCell::new(None) };
+    }
+    RANDOM.with_borrow_mut(|random| {
+        if random.is_none() {
+            *random = Some(StdRng::try_from_rng(&mut SysRng).map_err(|_| Problem::internal())?);
+        }
+        random.as_mut().map(RngExt::random).ok_or_else(Problem::internal)
+    })
+}
