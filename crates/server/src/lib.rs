@@ -6,5 +6,7 @@ pub mod commands;
 pub mod engine;
 pub mod http;
 pub mod latencies;
+pub mod logging;
 pub mod replay;
+pub mod settings;
 pub mod traffic;

@@ -1,7 +1,10 @@
 //! The commands of the `waybill` binary. Each prints to standard output what was asked for; progress, logs and errors go
 //! to standard error. Exit code 0: done; 1: done, and what was looked for is wrong; 2: not done.
 
+mod completions;
+mod config;
 mod demo;
+mod healthcheck;
 mod history;
 mod lifecycle;
 mod output;
@@ -14,7 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use output::complain;
+use self::output::complain;
+use crate::logging::{self, LogFormat};
 
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
@@ -33,6 +37,25 @@ enum Command {
     Verify(verify::Verify),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
+    Config(config::ConfigCommand),
+    Healthcheck(healthcheck::Healthcheck),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    /// Whether it reads [`crate::settings::Settings`]: it then begins the log itself, by them, or has none.
+    const fn has_settings(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Healthcheck(_) => true,
+            Self::Demo(_)
+            | Self::Replay(_)
+            | Self::History(_)
+            | Self::Verify(_)
+            | Self::Simulate(_)
+            | Self::Lifecycle(_)
+            | Self::Completions(_) => false,
+        }
+    }
 }
 
 /// Where the data are.
@@ -87,10 +110,9 @@ fn above_zero(text: &str) -> Result<f64, String> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::INFO)
-        .init();
+    if !cli.command.has_settings() {
+        logging::init(tracing::Level::INFO, LogFormat::Text);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -106,6 +128,9 @@ pub fn main() -> ExitCode {
             Command::Verify(verify) => verify.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
+            Command::Config(config) => config.run(),
+            Command::Healthcheck(healthcheck) => healthcheck.run().await,
+            Command::Completions(completions) => completions.run(),
         }
     });
     match ended {
@@ -113,7 +138,9 @@ pub fn main() -> ExitCode {
         Ok(Ended::WithFindings) => ExitCode::from(1),
         Ok(Ended::NotDone) => ExitCode::from(2),
         Err(problem) => {
-            complain(&problem.to_string());
+            for line in problem.to_string().lines() {
+                complain(line);
+            }
             ExitCode::from(2)
         }
     }
