@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks a running server whether it is ready
 ///
 /// Exit code 0 if it is, 1 if it is not, or does not answer within 5 seconds. Without --url the server of the settings
-/// APP_HOST and APP_PORT is asked.
+/// `APP_HOST` and `APP_PORT` is asked.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill healthcheck --url http://127.0.0.1:8080")]
 pub(super) struct Healthcheck {

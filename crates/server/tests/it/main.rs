@@ -12,3 +12,4 @@ mod full_disk;
 mod harness;
 mod olist;
 mod replay;
+mod settings;

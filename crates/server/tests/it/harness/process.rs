@@ -13,7 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The binary, deaf to the settings of whoever runs the tests.
 pub(crate) fn waybill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
-    command.stdin(Stdio::null()).env_remove("WAYBILL_DATA_DIR");
+    command.stdin(Stdio::null());
+    for name in server::settings::environment_names() {
+        command.env_remove(name);
+    }
     command
 }
 
