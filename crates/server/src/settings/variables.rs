@@ -132,9 +132,10 @@ fn unreadable(text: &str, error: &dotenvy::Error) -> String {
     let dotenvy::Error::LineParse(part, _) = error else {
         return format!("{DOT_ENV}: cannot be read");
     };
-    let before = text
-        .find(part.as_str())
-        .map(|at| text[..at].matches('\n').count());
-    let line = before.map_or_else(String::new, |before| format!(":{}", before + 1));
+    let mut places = text.match_indices(part.as_str()).map(|(at, _)| &text[..at]);
+    let before = places.find(|before| before.is_empty() || before.ends_with('\n'));
+    let line = before.map_or_else(String::new, |before| {
+        format!(":{}", before.matches('\n').count() + 1)
+    });
     format!("{DOT_ENV}{line}: not a line of the form NAME=value, or a quote is not closed")
 }

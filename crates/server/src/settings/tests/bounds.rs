@@ -98,23 +98,19 @@ fn delays_scale_to_a_millionth() {
         ("0", 0),
         ("0.000001", 1),
         ("0.01", 10_000),
-        ("1.", 0),
         ("1.5", 1_500_000),
         ("001.000000", 1_000_000),
         ("18446744073709.551615", u64::MAX),
     ] {
-        if text.ends_with('.') {
-            refused("DELAY_SCALE", &[text]);
-        } else {
-            let expected = DelayScale::from_parts_per_million(parts);
-            assert_eq!(with("DELAY_SCALE", text).delay_scale, expected, "{text}");
-        }
+        let expected = DelayScale::from_parts_per_million(parts);
+        assert_eq!(with("DELAY_SCALE", text).delay_scale, expected, "{text}");
     }
     let beyond = [
         "-1",
         "-0",
         "+1",
         ".5",
+        "1.",
         "0.0000001",
         "1e3",
         "inf",

@@ -131,6 +131,7 @@ fn a_line_of_dot_env_that_cannot_be_read_is_told_by_its_number_only() {
     for (text, line) in [
         ("APP_PORT=1\nJWT_SECRET hush\n", 2),
         ("JWT_SECRET='hush\nmore\n", 1),
+        ("THEIRS=hush\nhush\n", 2),
         ("A=1\n\n\"hush\"=1\n", 3),
     ] {
         let told = format!(".env:{line}: not a line of the form NAME=value, or a quote is not closed");
