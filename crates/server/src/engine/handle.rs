@@ -201,7 +201,11 @@ impl Handle {
         &'a self,
         name: &'a str,
     ) -> impl Iterator<Item = (LifecycleId, &'a Arc<Lifecycle>)> {
-        let named = self.parts.lifecycles.iter().filter(move |(_, lifecycle)| lifecycle.name() == name);
+        let named = self
+            .parts
+            .lifecycles
+            .iter()
+            .filter(move |(_, lifecycle)| lifecycle.name() == name);
         named.map(|(id, lifecycle)| (*id, lifecycle))
     }
 

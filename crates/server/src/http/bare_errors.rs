@@ -8,18 +8,27 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::front::new_request_id;
 use super::problem::{Kind, Problem};
 use crate::clock::{Clock, SystemClock};
 
 /// How such an answer begins, and what no answer of ours has.
 const BARE: [(&[u8], Kind, &str); 3] = [
-    (b"HTTP/1.1 400 ", Kind::ValidationFailed, "the request's head is not HTTP"),
+    (
+        b"HTTP/1.1 400 ",
+        Kind::ValidationFailed,
+        "the request's head is not HTTP",
+    ),
     (
         b"HTTP/1.1 431 ",
         Kind::HeadersTooLarge,
         "the request's headers are over the limit",
     ),
-    (b"HTTP/1.1 414 ", Kind::HeadersTooLarge, "the request's path is over the limit"),
+    (
+        b"HTTP/1.1 414 ",
+        Kind::HeadersTooLarge,
+        "the request's path is over the limit",
+    ),
 ];
 const NO_BODY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
@@ -63,8 +72,10 @@ fn dress(answer: &[u8]) -> Option<Vec<u8>> {
     if !bare || answer.windows(13).any(|found| found == b"content-type:") {
         return None;
     }
-    let request_id = format!("{:032x}", rand::random::<u128>());
-    let body = Problem::new(kind, detail).to_json("", &request_id, SystemClock.now()).to_string();
+    let request_id = new_request_id();
+    let body = Problem::new(kind, detail)
+        .to_json("", &request_id, SystemClock.now())
+        .to_string();
     let status = kind.status();
     let head = format!(
         "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\nx-request-id: {request_id}\r\n\

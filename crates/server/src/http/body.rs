@@ -27,7 +27,10 @@ impl Room {
     pub(crate) fn take(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
         let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let more = self.0.clone().try_acquire_many_owned(places).map_err(|_| {
-            Problem::unavailable("too many large bodies at once: try again in a second", RETRY_AFTER)
+            Problem::unavailable(
+                "too many large bodies at once: try again in a second",
+                RETRY_AFTER,
+            )
         })?;
         match held {
             Some(held) => held.merge(more),
@@ -84,7 +87,10 @@ pub(crate) async fn whole(room: &Room, body: Body, limit: usize) -> Result<Recei
         });
     };
     room.take(&mut held, first.len())?;
-    if told.exact().is_some_and(|all| usize::try_from(all) == Ok(first.len())) {
+    if told
+        .exact()
+        .is_some_and(|all| usize::try_from(all) == Ok(first.len()))
+    {
         return Ok(Received {
             bytes: first,
             _room: held,

@@ -101,8 +101,10 @@ async fn dead_letters(
             let more = letters.len() > usize::try_from(limit).unwrap_or(usize::MAX);
             letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             let next_cursor = letters.last().filter(|_| more).map(|last| cursor_to(last.id));
-            let data: Result<Vec<DeadLetterBody>, Error> =
-                letters.into_iter().map(|letter| shown(&reading, reader, letter)).collect();
+            let data: Result<Vec<DeadLetterBody>, Error> = letters
+                .into_iter()
+                .map(|letter| shown(&reading, reader, letter))
+                .collect();
             Ok(DeadLetterPage {
                 data: data?,
                 next_cursor,
@@ -117,18 +119,18 @@ async fn dead_letters(
     Ok((headers, Json(page)))
 }
 
-fn shown(
-    state: &AppState,
-    reader: &mut dyn Reader,
-    kept: KeptDeadLetter,
-) -> Result<DeadLetterBody, Error> {
+fn shown(state: &AppState, reader: &mut dyn Reader, kept: KeptDeadLetter) -> Result<DeadLetterBody, Error> {
     let letter = kept.letter;
     let client_id = match letter.owner.client {
         PartyId::NOBODY => None,
         client => Some(state.party_name(reader, client)?.to_string()),
     };
     Ok(DeadLetterBody {
-        dead_letter_id: state.engine.event_ids().encode(EventRef::DeadLetter(kept.id)).to_string(),
+        dead_letter_id: state
+            .engine
+            .event_ids()
+            .encode(EventRef::DeadLetter(kept.id))
+            .to_string(),
         tracking_number: letter.public_id.into(),
         client_id,
         actor: state.party_name(reader, letter.actor)?.to_string(),
@@ -181,7 +183,11 @@ async fn redrive(
     asker.must_be(&[Role::Admin])?;
     let received = body::whole(&state.room, body, limits::BODY_BYTES).await?;
     if !matches!(received.bytes.trim_ascii(), b"" | b"{}") {
-        return Err(Problem::field("", "unknown", "the body must be empty: the event is sent as it was kept"));
+        return Err(Problem::field(
+            "",
+            "unknown",
+            "the body must be empty: the event is sent as it was kept",
+        ));
     }
     let unknown = || Problem::not_found("no refused event has this id");
     let Some(EventRef::DeadLetter(id)) = state.engine.event_ids().decode(&dead_letter_id) else {
@@ -189,8 +195,13 @@ async fn redrive(
     };
     let now = state.now();
     let path = format!("POST /api/v1/admin/dead-letters/{dead_letter_id}/redrive");
-    let keyed = state.under_way.key(&headers, &asker, &path, &received.bytes, now)?;
-    let kept = state.read(move |reader| reader.dead_letter(id)).await?.ok_or_else(unknown)?;
+    let keyed = state
+        .under_way
+        .key(&headers, &asker, &path, &received.bytes, now)?;
+    let kept = state
+        .read(move |reader| reader.dead_letter(id))
+        .await?
+        .ok_or_else(unknown)?;
     let actor = asker.actor(&state.engine).await?;
     let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     // With a key, the answer may be there already: then what has become of the letter does not matter.
@@ -200,31 +211,46 @@ async fn redrive(
     let command = command(&state, actor, &kept)?;
     let tracking_number = kept.letter.public_id.to_string();
     let event_ids = state.engine.event_ids().clone();
-    let answer = Arc::new(move |answers: &[Answer]| match answers.first() {
-        Some(Ok(Outcome::Accepted(accepted))) => {
-            Ok((accepted.order, accepted.version, "applied", Some(accepted.last_version)))
+    let answer = Arc::new(move |answers: &[Answer]| {
+        match answers.first() {
+            Some(Ok(Outcome::Accepted(accepted))) => Ok((
+                accepted.order,
+                accepted.version,
+                "applied",
+                Some(accepted.last_version),
+            )),
+            Some(Ok(Outcome::Duplicate(order, version) | Outcome::Unchanged(order, version))) => {
+                Ok((*order, *version, "duplicate", None))
+            }
+            Some(Ok(Outcome::Refused(refusal, _))) => Err(Problem::from(refusal)),
+            Some(Err(failure)) => Err((*failure).into()),
+            None => Err(Problem::internal()),
         }
-        Some(Ok(Outcome::Duplicate(order, version) | Outcome::Unchanged(order, version))) => {
-            Ok((*order, *version, "duplicate", None))
-        }
-        Some(Ok(Outcome::Refused(refusal, _))) => Err(Problem::from(refusal)),
-        Some(Err(failure)) => Err((*failure).into()),
-        None => Err(Problem::internal()),
-    }
-    .map(|(order, version, outcome, etag)| {
-        let body = RedrivenEvent {
-            event_id: event_ids.encode(EventRef::Entry(order, version)).to_string(),
-            tracking_number: tracking_number.clone(),
-            outcome,
-        };
-        let answer = JsonAnswer::new(StatusCode::OK, &body);
-        let answer = match etag {
-            Some(version) => answer.with_version(version.get()),
-            None => answer,
-        };
-        (Redriven { order, version, at: now }, answer)
-    }));
-    let (records, audited) = (answer.clone(), trail.of(&asker, "dead_letter.redrive", "dead_letter", &dead_letter_id, now));
+        .map(|(order, version, outcome, etag)| {
+            let body = RedrivenEvent {
+                event_id: event_ids.encode(EventRef::Entry(order, version)).to_string(),
+                tracking_number: tracking_number.clone(),
+                outcome,
+            };
+            let answer = JsonAnswer::new(StatusCode::OK, &body);
+            let answer = match etag {
+                Some(version) => answer.with_version(version.get()),
+                None => answer,
+            };
+            (
+                Redriven {
+                    order,
+                    version,
+                    at: now,
+                },
+                answer,
+            )
+        })
+    });
+    let (records, audited) = (
+        answer.clone(),
+        trail.of(&asker, "dead_letter.redrive", "dead_letter", &dead_letter_id, now),
+    );
     let for_records = once.clone();
     let submission = Submission {
         commands: vec![command],
@@ -232,7 +258,11 @@ async fn redrive(
         records: Some(Arc::new(move |answers: &[Answer]| match records(answers) {
             Ok((redriven, answer)) => {
                 let mut made = vec![Record::Redriven(id, redriven), Record::Audit(audited.clone())];
-                made.extend(for_records.as_ref().map(|once| Record::Answer(answer.to_stored(once, now))));
+                made.extend(
+                    for_records
+                        .as_ref()
+                        .map(|once| Record::Answer(answer.to_stored(once, now))),
+                );
                 made
             }
             Err(_) => Vec::new(),
@@ -257,7 +287,10 @@ fn command(state: &AppState, actor: Actor, kept: &KeptDeadLetter) -> Result<Comm
     let event = expected.read(text).map_err(|problem| {
         Problem::new(
             Kind::Conflict,
-            format!("what was kept is no event that can be sent again: {}", problem.detail),
+            format!(
+                "what was kept is no event that can be sent again: {}",
+                problem.detail
+            ),
         )
     })?;
     Ok(Command::Change {

@@ -16,8 +16,13 @@ use super::state::AppState;
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-static CONFIG: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).validator_url("none")));
+static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    Arc::new(
+        Config::from("/openapi.json")
+            .try_it_out_enabled(true)
+            .validator_url("none"),
+    )
+});
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -54,7 +54,11 @@ pub(crate) fn is_too_deep(text: &str) -> bool {
 }
 
 pub(crate) fn too_deep(field: &str) -> FieldProblem {
-    FieldProblem::new(field, "value", format!("must not be nested deeper than {JSON_DEPTH}"))
+    FieldProblem::new(
+        field,
+        "value",
+        format!("must not be nested deeper than {JSON_DEPTH}"),
+    )
 }
 
 /// An object under examination.
@@ -189,7 +193,11 @@ impl<'a> Fields<'a> {
         let known = self.known.join(", ");
         for name in unknown {
             let shown: String = name.chars().take(100).collect();
-            self.complain(&shown, "unknown", format!("is not a field here; there are {known}"));
+            self.complain(
+                &shown,
+                "unknown",
+                format!("is not a field here; there are {known}"),
+            );
         }
         self.problems
     }
@@ -266,6 +274,9 @@ mod tests {
         let body = serde_json::json!([1]);
         let mut fields = Fields::of(&body);
         fields.text("name", 10);
-        assert_eq!(fields.problems(), [FieldProblem::new("", "type", "must be an object")]);
+        assert_eq!(
+            fields.problems(),
+            [FieldProblem::new("", "type", "must be an object")]
+        );
     }
 }

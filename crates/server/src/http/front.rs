@@ -10,12 +10,11 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use rand::RngExt;
 
 use super::auth::Asking;
 use super::limits::REQUEST_ID_CHARS;
 use super::problem::{Kind, Problem};
-use super::state::AppState;
+use super::state::{AppState, random};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -106,11 +105,19 @@ async fn admitted(
 /// Writes a problem's body, where only its status and headers stand so far.
 fn write_problem(state: &AppState, response: &mut Response, problem: &Problem, path: &str, request_id: &str) {
     if problem.kind.status().is_server_error() {
-        tracing::error!(request.id = request_id, problem.code = problem.kind.code(), "{}", problem.detail);
+        tracing::error!(
+            request.id = request_id,
+            problem.code = problem.kind.code(),
+            "{}",
+            problem.detail
+        );
     }
     let body = problem.to_json(path, request_id, state.now()).to_string();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.remove(header::CONTENT_LENGTH);
     *response.body_mut() = Body::from(body);
@@ -136,7 +143,10 @@ pub(super) async fn unknown_path() -> Problem {
 /// A path that is there, with a method that it has not. The framework adds `Allow`.
 pub(super) async fn unknown_method(method: Method) -> Problem {
     let shown: String = method.as_str().chars().take(20).collect();
-    Problem::new(Kind::MethodNotAllowed, format!("{shown} is not one of this path's methods: see Allow"))
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{shown} is not one of this path's methods: see Allow"),
+    )
 }
 
 fn request_id(headers: &HeaderMap) -> Arc<str> {
@@ -146,8 +156,14 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
     };
     match given.filter(plain) {
         Some(given) => given.into(),
-        None => format!("{:032x}", rand::rng().random::<u128>()).into(),
+        None => new_request_id().into(),
     }
+}
+
+/// An id for a request that brings none.
+pub(super) fn new_request_id() -> String {
+    // Without random numbers from the system nothing else would have begun.
+    format!("{:032x}", random::<u128>().unwrap_or_default())
 }
 
 /// The trace that a request belongs to (W3C Trace Context), for the log.

@@ -57,7 +57,10 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
     if database_answers(&state).await && state.engine.is_running() {
         Ok(Json(json!({"status": "ok"})))
     } else {
-        Err(Problem::unavailable("the store does not answer", crate::engine::RETRY_AFTER))
+        Err(Problem::unavailable(
+            "the store does not answer",
+            crate::engine::RETRY_AFTER,
+        ))
     }
 }
 
@@ -75,9 +78,20 @@ async fn health(State(state): State<AppState>) -> impl IntoResponse {
     };
     let down = checks.database == "down" || checks.event_queue == "down";
     let status = if down { "down" } else { "ok" };
-    let code = if down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if down {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     let timestamp = state.now().to_string();
-    (code, Json(Health { status, timestamp, checks }))
+    (
+        code,
+        Json(Health {
+            status,
+            timestamp,
+            checks,
+        }),
+    )
 }
 
 /// How the server is
@@ -91,5 +105,8 @@ async fn health_by_post(state: State<AppState>) -> impl IntoResponse {
 }
 
 async fn database_answers(state: &AppState) -> bool {
-    state.read(|reader| reader.party(store::PartyKind::Client, "")).await.is_ok()
+    state
+        .read(|reader| reader.party(store::PartyKind::Client, ""))
+        .await
+        .is_ok()
 }

@@ -10,8 +10,7 @@ use super::problem::{Kind, Problem, ProblemSchema};
 use super::state::AppState;
 
 /// Nothing from elsewhere, nothing that runs.
-pub(super) const PLAIN_PAGE: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+pub(super) const PLAIN_PAGE: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = include_str!("style.css");
 
@@ -96,7 +95,11 @@ fn in_code(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts
         .map(|(number, part)| {
-            if number % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }
+            if number % 2 == 1 {
+                format!("<code>{part}</code>")
+            } else {
+                part.to_owned()
+            }
         })
         .collect()
 }

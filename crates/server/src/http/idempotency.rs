@@ -86,7 +86,9 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
     }
     let chars = String::from_utf8_lossy(value.as_bytes()).chars().count();
     if !(1..=IDEMPOTENCY_KEY_CHARS).contains(&chars) {
-        return bad(format!("must have 1 to {IDEMPOTENCY_KEY_CHARS} characters, this has {chars}"));
+        return bad(format!(
+            "must have 1 to {IDEMPOTENCY_KEY_CHARS} characters, this has {chars}"
+        ));
     }
     Ok(Some(value.as_bytes()))
 }
@@ -177,7 +179,9 @@ pub(crate) fn replay(stored: &StoredAnswer) -> Result<Response<Body>, Problem> {
         ));
     }
     let mut response = answer.into_response();
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }
 

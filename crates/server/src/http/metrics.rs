@@ -45,7 +45,10 @@ impl Metrics {
         let registry = Registry::new();
         let http = ["route", "method", "status"];
         let steps = HistogramVec::new(
-            buckets("pipeline_step_duration_seconds", "Time a group of commands spends in each step"),
+            buckets(
+                "pipeline_step_duration_seconds",
+                "Time a group of commands spends in each step",
+            ),
             &["step"],
         )?;
         let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
@@ -55,11 +58,17 @@ impl Metrics {
         };
         let requests = IntCounterVec::new(Opts::new("http_requests_total", "Requests answered"), &http)?;
         let request_seconds = HistogramVec::new(
-            buckets("http_request_duration_seconds", "Time from a request's head to its answer's"),
+            buckets(
+                "http_request_duration_seconds",
+                "Time from a request's head to its answer's",
+            ),
             &http,
         )?;
         let transitions = IntCounterVec::new(
-            Opts::new("status_transitions_total", "Steps that orders took; from is empty for a creation"),
+            Opts::new(
+                "status_transitions_total",
+                "Steps that orders took; from is empty for a creation",
+            ),
             &["from", "to"],
         )?;
         let write_seconds = Histogram::with_opts(buckets(
@@ -97,15 +106,23 @@ impl Metrics {
     /// A request was answered. `route` is its template; none for a path that is not there.
     pub(crate) fn answered(&self, route: Option<&str>, method: &Method, status: u16, took: Duration) {
         let mut digits = [0_u8; 3];
-        let labels = [route.unwrap_or("unmatched"), known_method(method), status_text(status, &mut digits)];
+        let labels = [
+            route.unwrap_or("unmatched"),
+            known_method(method),
+            status_text(status, &mut digits),
+        ];
         self.requests.with_label_values(&labels).inc();
-        self.request_seconds.with_label_values(&labels).observe(took.as_secs_f64());
+        self.request_seconds
+            .with_label_values(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// Events were taken in, and so many of them were decided against.
     pub(crate) fn events(&self, accepted: usize, rejected: usize) {
-        self.events_queued.inc_by(u64::try_from(accepted).unwrap_or_default());
-        self.events_rejected.inc_by(u64::try_from(rejected).unwrap_or_default());
+        self.events_queued
+            .inc_by(u64::try_from(accepted).unwrap_or_default());
+        self.events_rejected
+            .inc_by(u64::try_from(rejected).unwrap_or_default());
     }
 
     pub(crate) fn database_failed(&self) {
@@ -153,7 +170,9 @@ impl Observe for Metrics {
         metrics.decide_seconds.observe(group.decide.as_secs_f64());
         metrics.commit_seconds.observe(group.commit.as_secs_f64());
         metrics.write_seconds.observe(group.commit.as_secs_f64());
-        metrics.duplicates.inc_by(u64::try_from(group.duplicates).unwrap_or_default());
+        metrics
+            .duplicates
+            .inc_by(u64::try_from(group.duplicates).unwrap_or_default());
         for (lifecycle, transition, times) in &group.transitions {
             let from = transition.from.map_or("", |from| lifecycle.state_name(from));
             let labels = [from, lifecycle.state_name(transition.to)];
@@ -175,5 +194,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
     let text = state.metrics.text().map_err(|_| Problem::internal())?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+    Ok((
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    ))
 }

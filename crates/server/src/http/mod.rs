@@ -43,7 +43,7 @@ use crate::engine::{Handle, Observer};
 use state::{AppState, Parts};
 
 /// Answers smaller than this are sent as they are: they fit into one packet.
-const COMPRESSED_FROM_BYTES: u16 = 1_024;
+const COMPRESSED_FROM_BYTES: u64 = 1_024;
 
 /// What the front door is made of.
 pub struct Options {
@@ -209,7 +209,11 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     let allowed = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
-        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+        AllowOrigin::list(
+            origins
+                .iter()
+                .filter_map(|origin| HeaderValue::from_str(origin).ok()),
+        )
     };
     let layer = CorsLayer::new()
         .allow_origin(allowed)

@@ -46,12 +46,7 @@ pub(super) fn base() -> Document {
 /// The whole, as JSON: every operation with its security and the errors that any may give.
 pub(super) fn finished(mut document: Document) -> String {
     for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-        ];
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             complete(operation);
         }
@@ -91,20 +86,21 @@ fn complete(operation: &mut Operation) {
     // What the handlers name by its schema is a problem, and so of that media type.
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };
-        let is_problem = response
-            .content
-            .get("application/json")
-            .is_some_and(|content| is_problem(content));
+        let is_problem = response.content.get("application/json").is_some_and(is_problem);
         if is_problem && let Some(content) = response.content.shift_remove("application/json") {
-            response.content.insert("application/problem+json".to_owned(), content);
+            response
+                .content
+                .insert("application/problem+json".to_owned(), content);
         }
     }
 }
 
 fn problem_content() -> Content {
-    ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build()
+    ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build()
 }
 
-fn is_problem(content: &Content) -> bool {
-    matches!(&content.schema, Some(RefOr::Ref(schema)) if schema.ref_location.ends_with("/Problem"))
+fn is_problem(content: &RefOr<Content>) -> bool {
+    matches!(content, RefOr::T(Content { schema, .. }) if matches!(schema, Some(RefOr::Ref(schema)) if schema.ref_location.ends_with("/Problem")))
 }

@@ -31,12 +31,19 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let tag = text.strip_prefix("W/").unwrap_or(text);
     let tag = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
     let tag = tag.ok_or_else(|| {
-        Problem::field("If-Match", "format", "must be an entity tag as ETag shows it, such as \"3\"")
+        Problem::field(
+            "If-Match",
+            "format",
+            "must be an entity tag as ETag shows it, such as \"3\"",
+        )
     })?;
     let number = tag.split_once('-').map_or(tag, |(number, _)| number);
     // A tag that was never one of ours matches nothing.
     let version = number.parse().map_err(|_| {
-        Problem::new(Kind::PreconditionFailed, format!("no version is called \"{tag}\""))
+        Problem::new(
+            Kind::PreconditionFailed,
+            format!("no version is called \"{tag}\""),
+        )
     })?;
     Ok(Precondition::Version(Version::new(version)))
 }

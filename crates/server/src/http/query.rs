@@ -45,7 +45,11 @@ impl Parameters {
         match text.parse() {
             Ok(number) if (from..=to).contains(&number) => Some(number),
             Ok(_) | Err(_) => {
-                self.complain(name, "range", &format!("must be a whole number from {from} to {to}"));
+                self.complain(
+                    name,
+                    "range",
+                    &format!("must be a whole number from {from} to {to}"),
+                );
                 None
             }
         }
@@ -54,7 +58,9 @@ impl Parameters {
     /// `limit`, as most lists have it.
     pub(crate) fn limit(&mut self) -> u32 {
         let limit = self.number("limit", 1, u64::from(PAGE));
-        limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT)
+        limit
+            .and_then(|limit| u32::try_from(limit).ok())
+            .unwrap_or(PAGE_DEFAULT)
     }
 
     pub(crate) fn complain(&mut self, name: &str, code: &'static str, message: &str) {
@@ -71,7 +77,11 @@ impl Parameters {
             .map(|(name, _)| name.chars().take(100).collect())
             .collect();
         for name in unknown {
-            self.complain(&name, "unknown", &format!("is not a parameter here; there are {known}"));
+            self.complain(
+                &name,
+                "unknown",
+                &format!("is not a parameter here; there are {known}"),
+            );
         }
         if self.problems.is_empty() {
             Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use governor::clock::{Clock, QuantaInstant, DefaultClock};
+use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
@@ -17,12 +17,7 @@ use super::problem::{Kind, Problem};
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-type Limiter = RateLimiter<
-    Arc<str>,
-    DashMapStateStore<Arc<str>>,
-    DefaultClock,
-    StateInformationMiddleware,
->;
+type Limiter = RateLimiter<Arc<str>, DashMapStateStore<Arc<str>>, DefaultClock, StateInformationMiddleware>;
 
 /// The limit; none where it is switched off.
 pub(crate) struct RateLimit(Option<Buckets>);
@@ -43,12 +38,14 @@ pub(crate) struct Standing {
 impl RateLimit {
     /// So many requests a minute; 0: no limit.
     pub(crate) fn per_minute(requests: u32) -> Self {
-        Self(NonZeroU32::new(requests).map(|per_minute| Buckets {
-            limiter: RateLimiter::dashmap(Quota::per_minute(per_minute))
-                .with_middleware::<StateInformationMiddleware>(),
-            clock: DefaultClock::default(),
-            per_minute,
-            policy: value(&format!("\"default\";q={per_minute};w=60")),
+        Self(NonZeroU32::new(requests).map(|per_minute| {
+            Buckets {
+                limiter: RateLimiter::dashmap(Quota::per_minute(per_minute))
+                    .with_middleware::<StateInformationMiddleware>(),
+                clock: DefaultClock::default(),
+                per_minute,
+                policy: value(&format!("\"default\";q={per_minute};w=60")),
+            }
         }))
     }
 
@@ -63,7 +60,7 @@ impl RateLimit {
                 Ok(Some(buckets.standing(left)))
             }
             Err(wait) => {
-                let wait = wait.wait_time_from(QuantaInstant::from(buckets.clock.now()));
+                let wait = wait.wait_time_from(buckets.clock.now());
                 let standing = buckets.standing(0);
                 Err(Problem::new(
                     Kind::RateLimited,

@@ -1,8 +1,8 @@
 //! What every handler is given.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::collections::HashMap;
 
 use model::Lifecycle;
 use model::ids::{LifecycleId, PartyId};
@@ -99,12 +99,19 @@ impl Shared {
 
     /// The definition of shipments that new ones get.
     pub(crate) fn shipment_lifecycle(&self) -> Result<(LifecycleId, &Arc<Lifecycle>), Problem> {
-        self.engine.lifecycle_named("shipment").ok_or_else(Problem::internal)
+        self.engine
+            .lifecycle_named("shipment")
+            .ok_or_else(Problem::internal)
     }
 
     /// The name of a party, read once and remembered.
     pub(crate) fn party_name(&self, reader: &mut dyn Reader, party: PartyId) -> Result<Arc<str>, Error> {
-        let known = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&party).cloned();
+        let known = self
+            .names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&party)
+            .cloned();
         if let Some(known) = known {
             return Ok(known);
         }

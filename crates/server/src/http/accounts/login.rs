@@ -65,7 +65,9 @@ pub(super) async fn login(
     wish.finish()?;
     let name = username.or(email).unwrap_or_default().to_owned();
     let password = password.unwrap_or_default().to_owned();
-    let user = state.read(move |reader| reader.user(UserRef::Login(&name))).await?;
+    let user = state
+        .read(move |reader| reader.user(UserRef::Login(&name)))
+        .await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let right = state.auth.passwords.verify(password, hash).await?;
     // A disabled user learns no more than one who is not known.

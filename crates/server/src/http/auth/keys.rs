@@ -45,7 +45,10 @@ pub(super) fn is_well_formed(secret: &str) -> bool {
 
 fn check(random: &str) -> String {
     let hash = Sha256::digest(random);
-    hash.iter().take(CHECK_SYMBOLS).map(|byte| symbol(*byte)).collect()
+    hash.iter()
+        .take(CHECK_SYMBOLS)
+        .map(|byte| symbol(*byte))
+        .collect()
 }
 
 /// Five bits of a byte as a symbol.

@@ -20,10 +20,9 @@ use super::limits::TOKEN_BYTES;
 use super::problem::{Kind, Problem};
 use super::state::AppState;
 
-pub(crate) use keys::NewKey;
-pub(crate) use passwords::{Passwords, hash_now};
-pub(crate) use principal::{Asker, Asking, Credential, Principal};
-pub(crate) use tokens::{Claims, Tokens, issued_now};
+pub(crate) use passwords::Passwords;
+pub(crate) use principal::{Asker, Asking, Principal};
+pub(crate) use tokens::Tokens;
 
 use sessions::Sessions;
 
@@ -65,10 +64,14 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     let token = token.trim();
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(Problem::unauthenticated("send `Authorization: Bearer` and a token"));
+        return Err(Problem::unauthenticated(
+            "send `Authorization: Bearer` and a token",
+        ));
     }
     if token.len() > TOKEN_BYTES {
-        return Err(Problem::unauthenticated("the token is too long to be one of ours"));
+        return Err(Problem::unauthenticated(
+            "the token is too long to be one of ours",
+        ));
     }
     Ok(Some(token))
 }

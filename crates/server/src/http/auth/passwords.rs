@@ -36,7 +36,10 @@ impl Passwords {
         self.in_turn(move || {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(NOBODYS);
-            Argon2::default().verify_password(password.as_bytes(), hash).is_ok() && known
+            Argon2::default()
+                .verify_password(password.as_bytes(), hash)
+                .is_ok()
+                && known
         })
         .await
     }
@@ -48,9 +51,17 @@ impl Passwords {
             .ok_or_else(Problem::internal)
     }
 
-    async fn in_turn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let _waiting = Waiting::begin(&self.waiting)?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Problem::internal())?;
+        let turn = self
+            .turns
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Problem::internal())?;
         let done = tokio::task::spawn_blocking(move || {
             // Held until it is done, also when the caller has gone away.
             let _turn = turn;

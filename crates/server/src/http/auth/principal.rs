@@ -19,10 +19,7 @@ use crate::engine::Handle;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// A token: its id, and when it ends.
-    Token {
-        id: Box<str>,
-        expires_at: Timestamp,
-    },
+    Token { id: Box<str>, expires_at: Timestamp },
     /// An API key, and when it ends.
     Key { expires_at: Option<Timestamp> },
 }
@@ -133,7 +130,8 @@ impl Principal {
         if let Some(known) = self.actor.get() {
             return Ok(*known);
         }
-        let mut known = |kind, name: &str| Ok(reader.party(kind, name)?.unwrap_or(PartyId::NOBODY));
+        let mut known =
+            |kind, name: &str| Ok::<_, Error>(reader.party(kind, name)?.unwrap_or(PartyId::NOBODY));
         let scope = match (self.role, &self.client) {
             (Role::Operator | Role::Admin | Role::System, _) => Scope::All,
             (Role::Client | Role::Driver, Some(client)) => Scope::Client(known(PartyKind::Client, client)?),

@@ -77,7 +77,10 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "sub"]);
         Some(Self {
             signs: EncodingKey::from_secret(first.as_bytes()),
-            verify: secrets.iter().map(|secret| DecodingKey::from_secret(secret.as_bytes())).collect(),
+            verify: secrets
+                .iter()
+                .map(|secret| DecodingKey::from_secret(secret.as_bytes()))
+                .collect(),
             validation,
         })
     }
@@ -103,12 +106,21 @@ impl Tokens {
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
         let bad = || Problem::unauthenticated("the token is not valid");
         let read = |key| jsonwebtoken::decode::<WireClaims>(token, key, &self.validation);
-        let claims = self.verify.iter().find_map(|key| read(key).ok()).ok_or_else(bad)?.claims;
+        let claims = self
+            .verify
+            .iter()
+            .find_map(|key| read(key).ok())
+            .ok_or_else(bad)?
+            .claims;
         let expires_at = numeric_date(&claims.exp).ok_or_else(bad)?;
         if expires_at <= now {
             return Err(Problem::unauthenticated("the token has expired: sign in again"));
         }
-        if claims.nbf.as_ref().is_some_and(|at| numeric_date(at).is_none_or(|at| now < at)) {
+        if claims
+            .nbf
+            .as_ref()
+            .is_some_and(|at| numeric_date(at).is_none_or(|at| now < at))
+        {
             return Err(Problem::unauthenticated("the token is not valid yet"));
         }
         let role = Role::from_name(&claims.role).filter(|role| *role != Role::System);
@@ -118,7 +130,9 @@ impl Tokens {
             return Err(bad());
         }
         if matches!(role, Role::Client | Role::Driver) && claims.client_id.is_none() {
-            return Err(Problem::unauthenticated("a token of this role must have a client_id"));
+            return Err(Problem::unauthenticated(
+                "a token of this role must have a client_id",
+            ));
         }
         Ok(Claims {
             issued_at: issued_at(&claims),
@@ -141,10 +155,17 @@ pub(crate) fn issued_now(now: Timestamp) -> Result<String, Problem> {
 
 fn issued_at(claims: &WireClaims) -> Timestamp {
     let told = claims.iat.as_ref().and_then(numeric_date).unwrap_or_default();
-    let id = claims.jti.as_deref().filter(|id| id.len() == 32).and_then(|id| id.get(..12));
+    let id = claims
+        .jti
+        .as_deref()
+        .filter(|id| id.len() == 32)
+        .and_then(|id| id.get(..12));
     let exact = id.and_then(|millis| i64::from_str_radix(millis, 16).ok());
-    let exact = exact.and_then(|millis| millis.checked_mul(NANOS_PER_MILLI)).map(Timestamp::from_nanos);
-    let in_that_second = |exact: &Timestamp| (0..1_000_000_000).contains(&(exact.as_nanos() - told.as_nanos()));
+    let exact = exact
+        .and_then(|millis| millis.checked_mul(NANOS_PER_MILLI))
+        .map(Timestamp::from_nanos);
+    let in_that_second =
+        |exact: &Timestamp| (0..1_000_000_000).contains(&(exact.as_nanos() - told.as_nanos()));
     exact.filter(in_that_second).unwrap_or(told)
 }
 
@@ -182,7 +203,13 @@ impl Hs256 {
 
 impl Signer<Vec<u8>> for Hs256 {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
-        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+        Ok(self
+            .0
+            .clone()
+            .chain_update(message)
+            .finalize()
+            .into_bytes()
+            .to_vec())
     }
 }
 

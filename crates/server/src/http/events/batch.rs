@@ -68,13 +68,16 @@ impl Contents for BatchContents {
 }
 
 fn ranges(body: &Bytes) -> Vec<Range<usize>> {
-    let raw = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<RawEvents<'_>>(text).ok());
+    let raw = std::str::from_utf8(body)
+        .ok()
+        .and_then(|text| serde_json::from_str::<RawEvents<'_>>(text).ok());
     let start = body.as_ptr().addr();
     let range = |event: &RawValue| {
         let from = event.get().as_ptr().addr() - start;
         from..from + event.get().len()
     };
-    raw.map(|raw| raw.events.into_iter().map(range).collect()).unwrap_or_default()
+    raw.map(|raw| raw.events.into_iter().map(range).collect())
+        .unwrap_or_default()
 }
 
 /// Report many events
@@ -100,7 +103,10 @@ pub(super) async fn post_events(
     match body::media_type(&headers).as_deref() {
         Some("application/json") => json(&state, &asker, &headers, body).await,
         Some("application/x-ndjson") => lines::take_in(&state, &asker, &headers, body).await,
-        other => Err(body::unsupported(other, "application/json` or `application/x-ndjson")),
+        other => Err(body::unsupported(
+            other,
+            "application/json` or `application/x-ndjson",
+        )),
     }
 }
 
@@ -115,7 +121,9 @@ async fn json(
     let actor = asker.actor(&state.engine).await?;
     let mut tally = Tally::begin()?;
     let (commands, places) = read(state, actor, &received.bytes, &mut tally)?;
-    let keyed = state.under_way.key(headers, asker, "POST /events/batch", &received.bytes, now)?;
+    let keyed = state
+        .under_way
+        .key(headers, asker, "POST /events/batch", &received.bytes, now)?;
     let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     let waits = prefers_to_wait(headers);
     let decided = {
@@ -123,9 +131,16 @@ async fn json(
         move |answers: &[Answer]| {
             let mut tally = tally.clone();
             tally.decide(&places, answers)?;
-            let answer = if waits { tally.decided_answer() } else { tally.accepted_answer() };
+            let answer = if waits {
+                tally.decided_answer()
+            } else {
+                tally.accepted_answer()
+            };
             let mut records = vec![Record::Batch(tally.receipt(actor.party, now))];
-            records.extend(once.as_ref().map(|once| Record::Answer(answer.to_stored(once, now))));
+            records.extend(
+                once.as_ref()
+                    .map(|once| Record::Answer(answer.to_stored(once, now))),
+            );
             Ok::<_, Problem>((tally, answer, records))
         }
     };
@@ -141,7 +156,9 @@ async fn json(
         })),
         once,
         records: Some(Arc::new(move |answers: &[Answer]| {
-            records(answers).map(|(_, _, records)| records).unwrap_or_default()
+            records(answers)
+                .map(|(_, _, records)| records)
+                .unwrap_or_default()
         })),
         ..Submission::default()
     };
@@ -186,7 +203,9 @@ fn read(
         Err(_) => {
             let events = raw_events(text)?;
             must_be_a_batch(events.len())?;
-            events.into_iter().for_each(|event| take(expected.read(event.get())));
+            events
+                .into_iter()
+                .for_each(|event| take(expected.read(event.get())));
         }
     }
     Ok((commands, places))
@@ -219,7 +238,9 @@ fn must_be_a_batch(entries: usize) -> Result<(), Problem> {
         1..=BATCH_ENTRIES => Ok(()),
         _ => Err(Problem::new(
             Kind::PayloadTooLarge,
-            format!("a batch has at most {BATCH_ENTRIES} entries, this has {entries}: send it in parts, or as application/x-ndjson"),
+            format!(
+                "a batch has at most {BATCH_ENTRIES} entries, this has {entries}: send it in parts, or as application/x-ndjson"
+            ),
         )),
     }
 }

@@ -146,7 +146,10 @@ impl Expected<'_> {
                 complain(
                     "metadata",
                     "length",
-                    format!("must have at most {MAX_METADATA_BYTES} bytes, this has {}", metadata.len()),
+                    format!(
+                        "must have at most {MAX_METADATA_BYTES} bytes, this has {}",
+                        metadata.len()
+                    ),
                 );
             } else if is_too_deep(metadata) {
                 problems.push(too_deep("metadata"));
@@ -201,8 +204,12 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> Problem {
     let mut problems = event.problems();
     if let Some(location) = location {
         let mut location = Fields::under(location, "location.".to_owned());
-        location.number("lat", "must lie between -90 and 90 degrees", |lat| lat.abs() <= 90.0);
-        location.number("lng", "must lie between -180 and 180 degrees", |lng| lng.abs() <= 180.0);
+        location.number("lat", "must lie between -90 and 90 degrees", |lat| {
+            lat.abs() <= 90.0
+        });
+        location.number("lng", "must lie between -180 and 180 degrees", |lng| {
+            lng.abs() <= 180.0
+        });
         problems.extend(location.problems());
     }
     if problems.is_empty() {

@@ -23,7 +23,7 @@ use super::super::problem::{FieldProblem, Problem};
 use super::super::state::AppState;
 use super::super::{fields, idempotency};
 use super::batch::command;
-use super::event::{CheckedEvent, Expected};
+use super::event::Expected;
 use super::prefers_to_wait;
 use super::tally::Tally;
 use crate::engine::{Answer, Answers, Command, Contents, Submission};
@@ -366,7 +366,10 @@ mod tests {
             Line::Whole(range) => Some(String::from_utf8(block.bytes[range.clone()].to_vec()).unwrap()),
             Line::TooLong => None,
         };
-        blocks.iter().flat_map(|block| block.lines.iter().map(|line| text(block, line))).collect()
+        blocks
+            .iter()
+            .flat_map(|block| block.lines.iter().map(|line| text(block, line)))
+            .collect()
     }
 
     #[test]
@@ -389,12 +392,7 @@ mod tests {
         let over = vec![b'b'; LINE_BYTES + 1];
         let much_over = vec![b'c'; 5 * LINE_BYTES];
         let text = [&fits[..], b"\r\n", &over, b"\n", &much_over, b"\nlast\n"].concat();
-        let expected = vec![
-            Some("a".repeat(LINE_BYTES)),
-            None,
-            None,
-            Some("last".to_owned()),
-        ];
+        let expected = vec![Some("a".repeat(LINE_BYTES)), None, None, Some("last".to_owned())];
         assert_eq!(cut(&[&text]), expected);
         for size in [1_000, LINE_BYTES, LINE_BYTES + 1, 100_000] {
             let chunks: Vec<&[u8]> = text.chunks(size).collect();

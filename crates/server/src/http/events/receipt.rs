@@ -69,13 +69,16 @@ pub(super) async fn event(
     match found {
         None => Err(Problem::not_found("no event has this id")),
         Some((_, false)) => Err(Problem::forbidden("this receipt belongs to someone else")),
-        Some((receipt, true)) => Ok(Json(body(&state, receipt, event_id, &request_id))),
+        Some((receipt, true)) => Ok(Json(body(receipt, event_id, &request_id))),
     }
 }
 
-fn body(state: &AppState, receipt: Receipt, event_id: String, request_id: &RequestId) -> ReceiptBody {
+fn body(receipt: Receipt, event_id: String, request_id: &RequestId) -> ReceiptBody {
     let reason = receipt.reason.clone().unwrap_or_default();
-    let problem = receipt.refusal.as_deref().map(|code| Problem::of_refusal(code, &reason));
+    let problem = receipt
+        .refusal
+        .as_deref()
+        .map(|code| Problem::of_refusal(code, &reason));
     let path = format!("/events/{event_id}");
     ReceiptBody {
         tracking_number: receipt.public_id,

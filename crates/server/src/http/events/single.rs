@@ -80,7 +80,9 @@ pub(super) async fn post_event(
     let now = state.now();
     let (_, lifecycle) = state.shipment_lifecycle()?;
     let event = Expected { lifecycle, now }.read(fields::text(&received.bytes)?)?;
-    let keyed = state.under_way.key(&headers, &asker, "POST /events", &received.bytes, now)?;
+    let keyed = state
+        .under_way
+        .key(&headers, &asker, "POST /events", &received.bytes, now)?;
     let expected = match if_match(&headers)? {
         Precondition::None => None,
         Precondition::Version(version) => Some(version),
@@ -108,7 +110,10 @@ pub(super) async fn post_event(
         submission.once = Some(once.clone());
         submission.records = Some(Arc::new(move |answers: &[Answer]| {
             let answer = told.answer(answers.first()).ok();
-            answer.map(|answer| Record::Answer(answer.to_stored(&once, now))).into_iter().collect()
+            answer
+                .map(|answer| Record::Answer(answer.to_stored(&once, now)))
+                .into_iter()
+                .collect()
         }));
     }
     let answers = match state.engine.submit_once(submission).await? {
@@ -145,7 +150,11 @@ impl Told {
         let id = |to| self.event_ids.encode(to).to_string();
         let (event_id, told, version) = match outcome {
             Outcome::Accepted(accepted) => {
-                let told = if accepted.kind == EntryKind::Parked { "parked" } else { "applied" };
+                let told = if accepted.kind == EntryKind::Parked {
+                    "parked"
+                } else {
+                    "applied"
+                };
                 let id = id(EventRef::Entry(accepted.order, accepted.version));
                 (id, told, Some(accepted.last_version))
             }

@@ -175,7 +175,8 @@ impl Tally {
             rejected: &self.bad.listed,
             rejected_total: self.bad.total,
         };
-        JsonAnswer::new(StatusCode::ACCEPTED, &body).with_location(format!("/events/batches/{}", self.batch_id))
+        JsonAnswer::new(StatusCode::ACCEPTED, &body)
+            .with_location(format!("/events/batches/{}", self.batch_id))
     }
 
     /// The answer to who does.

@@ -113,14 +113,20 @@ pub(super) async fn create_shipments(
     let lines = match body::media_type(&headers).as_deref() {
         Some("application/json") => false,
         Some("application/x-ndjson") => true,
-        other => return Err(body::unsupported(other, "application/json` or `application/x-ndjson")),
+        other => {
+            return Err(body::unsupported(
+                other,
+                "application/json` or `application/x-ndjson",
+            ));
+        }
     };
     let received = body::whole(&state.room, body, BATCH_BODY_BYTES).await?;
     let now = state.now();
     let entries = entries(&received.bytes, lines)?;
-    let keyed = state.under_way.key(&headers, &asker, "POST /shipments/batch", &received.bytes, now)?;
-    let wishes: Vec<Result<Wish, Problem>> =
-        entries.iter().map(|entry| wish(entry, &asker, now)).collect();
+    let keyed = state
+        .under_way
+        .key(&headers, &asker, "POST /shipments/batch", &received.bytes, now)?;
+    let wishes: Vec<Result<Wish, Problem>> = entries.iter().map(|entry| wish(entry, &asker, now)).collect();
     let count = wishes.len();
     let mut refused = Vec::new();
     let mut good = Vec::new();
@@ -146,7 +152,10 @@ pub(super) async fn create_shipments(
         submission.once = Some(once.clone());
         submission.records = Some(Arc::new(move |answers: &[Answer]| {
             let answer = render(answers).ok();
-            answer.map(|answer| Record::Answer(answer.to_stored(&once, now))).into_iter().collect()
+            answer
+                .map(|answer| Record::Answer(answer.to_stored(&once, now)))
+                .into_iter()
+                .collect()
         }));
     }
     match state.engine.submit_once(submission).await? {
@@ -165,13 +174,21 @@ fn entries(bytes: &[u8], lines: bool) -> Result<Vec<&str>, Problem> {
         match serde_json::from_str::<RawBatch<'_>>(text) {
             Ok(batch) => batch.shipments.into_iter().map(RawValue::get).collect(),
             Err(error) if error.is_data() => {
-                return Err(Problem::field("shipments", "type", "must be an array of shipments, and nothing else beside it"));
+                return Err(Problem::field(
+                    "shipments",
+                    "type",
+                    "must be an array of shipments, and nothing else beside it",
+                ));
             }
             Err(error) => return Err(fields::malformed(&error)),
         }
     };
     match entries.len() {
-        0 => Err(Problem::field("shipments", "length", "must have at least one entry")),
+        0 => Err(Problem::field(
+            "shipments",
+            "length",
+            "must have at least one entry",
+        )),
         count if count > BATCH_ENTRIES => Err(Problem::new(
             Kind::PayloadTooLarge,
             format!("a batch has at most {BATCH_ENTRIES} entries, this has {count}: send it in parts"),
@@ -182,7 +199,11 @@ fn entries(bytes: &[u8], lines: bool) -> Result<Vec<&str>, Problem> {
 
 fn wish(entry: &str, principal: &Principal, now: Timestamp) -> Result<Wish, Problem> {
     if entry.len() > LINE_BYTES {
-        return Err(Problem::field("", "length", format!("an entry has at most {LINE_BYTES} bytes")));
+        return Err(Problem::field(
+            "",
+            "length",
+            format!("an entry has at most {LINE_BYTES} bytes"),
+        ));
     }
     let value = fields::parse(entry.as_bytes())?;
     let wish = Wish::read(&value, entry.as_bytes(), now).map_err(Problem::fields)?;
@@ -199,7 +220,11 @@ async fn commands(
     let actor = asker.actor(&state.engine).await?;
     let (lifecycle, _) = state.shipment_lifecycle()?;
     let mut clients: BTreeMap<Box<str>, PartyId> = BTreeMap::new();
-    clients.extend(wishes.iter().map(|(_, wish)| (wish.client.clone(), PartyId::NOBODY)));
+    clients.extend(
+        wishes
+            .iter()
+            .map(|(_, wish)| (wish.client.clone(), PartyId::NOBODY)),
+    );
     let names: Vec<&str> = clients.keys().map(|name| &**name).collect();
     let numbers = state.engine.parties(PartyKind::Client, &names).await?;
     for (number, found) in clients.values_mut().zip(numbers) {
@@ -224,8 +249,10 @@ fn render(
     if let Some(Err(failure)) = answers.iter().find(|answer| answer.is_err()) {
         return Err((*failure).into());
     }
-    let mut results: Vec<EntryResult> =
-        refused.iter().map(|(index, problem)| EntryResult::refused(*index, problem)).collect();
+    let mut results: Vec<EntryResult> = refused
+        .iter()
+        .map(|(index, problem)| EntryResult::refused(*index, problem))
+        .collect();
     for (index, answer) in places.iter().zip(answers) {
         results.push(match created(Some(answer)) {
             Ok(accepted) => {
@@ -236,7 +263,10 @@ fn render(
         });
     }
     results.sort_by_key(|result| result.index);
-    let created = results.iter().filter(|result| result.tracking_number.is_some()).count();
+    let created = results
+        .iter()
+        .filter(|result| result.tracking_number.is_some())
+        .count();
     let body = CreatedShipments {
         received,
         created,

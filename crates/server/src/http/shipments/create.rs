@@ -7,8 +7,8 @@ use axum::response::IntoResponse;
 use model::role::Role;
 use serde::Serialize;
 use serde_json::json;
-use store::{PartyKind, Record};
 use std::sync::Arc;
+use store::{PartyKind, Record};
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
@@ -55,7 +55,9 @@ pub(super) async fn create_shipment(
     let value = fields::parse(&received.bytes)?;
     let wish = Wish::read(&value, &received.bytes, now).map_err(Problem::fields)?;
     wish.must_be_own(&asker)?;
-    let keyed = state.under_way.key(&headers, &asker, "POST /shipments", &received.bytes, now)?;
+    let keyed = state
+        .under_way
+        .key(&headers, &asker, "POST /shipments", &received.bytes, now)?;
     let actor = asker.actor(&state.engine).await?;
     let client_name: Arc<str> = (*wish.client).into();
     let client = state.engine.party(PartyKind::Client, &client_name).await?;
@@ -70,7 +72,10 @@ pub(super) async fn create_shipment(
         submission.once = Some(once.clone());
         submission.records = Some(Arc::new(move |answers: &[Answer]| {
             let answer = answer(answers.first(), &client_name).ok();
-            answer.map(|answer| Record::Answer(answer.to_stored(&once, now))).into_iter().collect()
+            answer
+                .map(|answer| Record::Answer(answer.to_stored(&once, now)))
+                .into_iter()
+                .collect()
         }));
     }
     match state.engine.submit_once(submission).await? {
@@ -82,7 +87,11 @@ pub(super) async fn create_shipment(
 
 fn answer(answer: Option<&Answer>, client: &str) -> Result<JsonAnswer, Problem> {
     let accepted = created(answer)?;
-    let tracking_number = accepted.created.as_ref().map(ToString::to_string).unwrap_or_default();
+    let tracking_number = accepted
+        .created
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let location = format!("/shipments/{tracking_number}");
     let body = CreatedShipment {
         tracking_number,
@@ -91,7 +100,9 @@ fn answer(answer: Option<&Answer>, client: &str) -> Result<JsonAnswer, Problem> 
         client_id: client.to_owned(),
     };
     let answer = JsonAnswer::new(StatusCode::CREATED, &json!(body));
-    Ok(answer.with_location(location).with_version(accepted.version.get()))
+    Ok(answer
+        .with_location(location)
+        .with_version(accepted.version.get()))
 }
 
 /// The creation in an answer, or why there is none.

@@ -66,7 +66,9 @@ pub(super) async fn list_shipments(
     let status = parameters.text("status");
     let client = parameters.text("client_id");
     let limit = parameters.number("limit", 1, u64::from(SHIPMENTS_PAGE));
-    let limit = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(SHIPMENTS_PAGE_DEFAULT);
+    let limit = limit
+        .and_then(|limit| u32::try_from(limit).ok())
+        .unwrap_or(SHIPMENTS_PAGE_DEFAULT);
     let offset = parameters.number("offset", 0, u64::from(u32::MAX)).unwrap_or(0);
     let statuses = statuses(&state, status.as_deref());
     if statuses.is_empty() {
@@ -80,7 +82,9 @@ pub(super) async fn list_shipments(
     if let (Some(wanted), false) = (&client, asker.is_staff())
         && asker.client.as_deref() != Some(wanted)
     {
-        return Err(Problem::forbidden("client_id names another client: you see your own only"));
+        return Err(Problem::forbidden(
+            "client_id names another client: you see your own only",
+        ));
     }
     let reading = state.clone();
     let page = state

@@ -136,7 +136,9 @@ pub(super) async fn shipment(
     let unknown = || Problem::not_found("no shipment has this tracking number");
     let id = PublicId::new(&tracking_number).map_err(|_| unknown())?;
     let reading = state.clone();
-    let found = state.read(move |reader| find(&reading, reader, &asker, &id)).await?;
+    let found = state
+        .read(move |reader| find(&reading, reader, &asker, &id))
+        .await?;
     match found {
         Found::Nothing => Err(unknown()),
         Found::Anothers => Err(Problem::forbidden("this shipment belongs to someone else")),
@@ -179,7 +181,10 @@ fn render(
         .engine
         .lifecycle(order.head.lifecycle)
         .ok_or_else(|| damaged("its lifecycle is not stored"))?;
-    let details = order.details.as_ref().ok_or_else(|| damaged("it has no details"))?;
+    let details = order
+        .details
+        .as_ref()
+        .ok_or_else(|| damaged("it has no details"))?;
     let details: Details =
         serde_json::from_slice(details.content()).map_err(|_| damaged("its details cannot be read"))?;
     Ok(Shipment {

@@ -65,8 +65,12 @@ impl Wish {
         ] {
             let [address, lat, lng] = end;
             fields.text(address, ADDRESS_CHARS);
-            fields.number(lat, "must lie between -90 and 90 degrees", |lat| lat.abs() <= 90.0);
-            fields.number(lng, "must lie between -180 and 180 degrees", |lng| lng.abs() <= 180.0);
+            fields.number(lat, "must lie between -90 and 90 degrees", |lat| {
+                lat.abs() <= 90.0
+            });
+            fields.number(lng, "must lie between -180 and 180 degrees", |lng| {
+                lng.abs() <= 180.0
+            });
         }
         for size in ["weight_kg", "length_cm", "width_cm", "height_cm"] {
             fields.number(size, "must be greater than 0", |size| size > 0.0);
