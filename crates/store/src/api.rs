@@ -9,9 +9,9 @@ use model::{Entry, Lifecycle};
 use crate::accounts::{Accounts, ApiKey, AuditRecord, User, UserRef};
 use crate::error::{Error, OpenError};
 use crate::records::{
-    BatchReceipt, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites, Identity,
-    KeptDeadLetter, Loaded, LogEntry, OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount,
-    StoredAnswer, StoredLifecycle, Totals,
+    BatchReceipt, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, DeadLetterMiscount, Expiry,
+    GroupWrites, Identity, KeptDeadLetter, Loaded, LogEntry, OrderFilter, OrderList, OrderRecord, PartyKind,
+    StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };
 
 /// Writes groups. A writer belongs to one thread.
@@ -240,6 +240,18 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`].
     fn status_counts(&mut self) -> Result<Vec<StatusCount>, Error>;
+
+    /// The kept counts by block after one, sorted by lifecycle, status and block.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn block_counts(&mut self, after: Option<&BlockCount>, limit: u32) -> Result<Vec<BlockCount>, Error>;
+
+    /// Principals whose dead letters are not as many as their count says: there are none in a sound store.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn miscounted_dead_letters(&mut self, limit: u32) -> Result<Vec<DeadLetterMiscount>, Error>;
 
     /// The number of a party, if the name is known.
     ///

@@ -90,6 +90,19 @@ pub enum OpenError {
         /// The newest this version knows.
         known: i64,
     },
+    /// An older version wrote it, and it is only to be read.
+    #[error(
+        "{path} was written by an older version (store format {found}, this version reads {known}): start the server on it once, \
+         which brings it up to date"
+    )]
+    Older {
+        /// The database file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The one this version reads.
+        known: i64,
+    },
     /// The file is no store at all.
     #[error("{0} is not a Waybill database: name another folder, or remove the file")]
     NotAStore(PathBuf),

@@ -343,6 +343,30 @@ pub struct StatusCount {
     pub orders: u64,
 }
 
+/// How many orders of a block of keys have a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlockCount {
+    /// The lifecycle.
+    pub lifecycle: LifecycleId,
+    /// The status.
+    pub status: StateId,
+    /// The key divided by [`BLOCK_ORDERS`](crate::limits::BLOCK_ORDERS).
+    pub block: i64,
+    /// How many.
+    pub orders: u64,
+}
+
+/// A principal whose dead letters are not as many as its count says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetterMiscount {
+    /// The principal.
+    pub actor: PartyId,
+    /// What the count says.
+    pub kept: u64,
+    /// How many there are.
+    pub counted: u64,
+}
+
 /// A stored lifecycle definition.
 #[derive(Clone, Debug)]
 pub struct StoredLifecycle {

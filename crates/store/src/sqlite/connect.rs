@@ -15,7 +15,10 @@ const APPLICATION_ID: i64 = 0x5742_494C;
 /// Bytes of the header that say what is looked at before SQLite is.
 const HEADER_BYTES: usize = 100;
 /// One script a version, never changed once released: `user_version` says how many were run.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_log.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_log.sql"),
+    include_str!("../../migrations/sqlite/0002_accounts.sql"),
+];
 
 /// A database file, and how to connect to it.
 #[derive(Clone)]
@@ -50,8 +53,16 @@ impl Database {
         }
         self.check_file()?;
         let connection = self.connect_reader().map_err(|error| self.open_error(error))?;
-        if self.check_version(&connection)? == 0 {
+        let (found, known) = (self.check_version(&connection)?, known_version());
+        if found == 0 {
             return Err(OpenError::NoStore(folder.to_owned()));
+        }
+        if found < known {
+            return Err(OpenError::Older {
+                path: self.path.to_path_buf(),
+                found,
+                known,
+            });
         }
         read_identity(&connection).map_err(|error| self.open_error(error))
     }

@@ -2,6 +2,7 @@
 
 use model::ids::{LifecycleId, Owner, PartyId, TenantId, Version};
 use model::lifecycle::StateId;
+use model::role::Role;
 use rusqlite::ErrorCode;
 
 use crate::error::{Error, Trouble};
@@ -54,6 +55,11 @@ pub(super) fn state(stored: i64) -> Result<StateId, Error> {
 
 pub(super) fn lifecycle_id(stored: i64) -> Result<LifecycleId, Error> {
     number(stored, "lifecycle").map(LifecycleId::new)
+}
+
+pub(super) fn role(stored: i64) -> Result<Role, Error> {
+    let role: u8 = number(stored, "role")?;
+    Role::from_number(role).ok_or_else(|| Error::damaged(format!("unknown role {role}")))
 }
 
 pub(super) fn owner(tenant: i64, client: i64, customer: i64) -> Result<Owner, Error> {

@@ -5,18 +5,20 @@ use std::collections::HashMap;
 use model::Entry;
 use model::command::OrderRef;
 use model::fingerprint::FingerprintHash;
-use model::ids::{DeadLetterId, OrderKey, Position, Version};
+use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
 use model::public_id::PublicId;
 use model::time::Timestamp;
 use rusqlite::{Connection, Statement};
 
-use super::rows;
 use super::statements::{entry_columns, entry_from_row, head_columns, head_from_row};
 use super::writer::{Ends, SqliteWriter};
+use super::{audit, counts, dead_letters, receipts, rows};
 use crate::api::Group;
 use crate::digest::CommitDigest;
 use crate::error::Error;
-use crate::records::{CommitId, Committed, DeadLetter, GroupWrites, Loaded, LogEntry, Placement};
+use crate::records::{
+    CommitId, Committed, DeadLetter, GroupWrites, Loaded, LogEntry, Placement, Record, StoredAnswer,
+};
 
 pub(super) struct SqliteGroup<'a> {
     writer: &'a mut SqliteWriter,
@@ -102,8 +104,11 @@ impl<'a> SqliteGroup<'a> {
         let placements: Option<Vec<Placement>> = placements.into_iter().collect();
         let placements = placements.ok_or_else(|| Error::damaged("a head without entries"))?;
         rows::write_heads(connection, &writes.heads, &placements)?;
-        rows::write_counts(connection, &writes.heads)?;
-        rows::insert_dead_letters(connection, &writes.dead_letters)?;
+        counts::write(connection, &writes.heads)?;
+        dead_letters::insert(connection, &writes.dead_letters)?;
+        for record in &writes.records {
+            write_record(connection, record)?;
+        }
         self.ends.digest = digest.finish();
         self.ends.commit = commit;
         rows::insert_commit(
@@ -179,15 +184,17 @@ impl Group for SqliteGroup<'_> {
     }
 
     fn same_dead_letter(&mut self, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error> {
-        rows::same_dead_letter(&self.writer.connection, letter)
+        dead_letters::same(&self.writer.connection, letter)
     }
 
-    fn dead_letters_of(&mut self, _actor: model::ids::PartyId) -> Result<u64, Error> {
-        Ok(0)
+    fn dead_letters_of(&mut self, actor: PartyId) -> Result<u64, Error> {
+        dead_letters::count_of(&self.writer.connection, actor)
     }
-    fn answer(&mut self, _key: &[u8; 32]) -> Result<Option<crate::records::StoredAnswer>, Error> {
-        Ok(None)
+
+    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
+        receipts::answer(&self.writer.connection, key)
     }
+
     fn commit(
         mut self: Box<Self>,
         commit: CommitId,
@@ -224,6 +231,15 @@ impl Group for SqliteGroup<'_> {
         self.writer.stale = false;
         self.writer.wrote();
         Ok(committed)
+    }
+}
+
+fn write_record(connection: &Connection, record: &Record) -> Result<(), Error> {
+    match record {
+        Record::Answer(answer) => receipts::store_answer(connection, answer),
+        Record::Batch(batch) => receipts::insert_batch(connection, batch),
+        Record::Redriven(id, redriven) => dead_letters::redrive(connection, *id, redriven),
+        Record::Audit(record) => audit::append(connection, record),
     }
 }
 

@@ -5,15 +5,24 @@
 //! fails the group. The next attempt writes the same pages of the log again before it syncs, so nothing depends on what
 //! the system kept of a failed one.
 
+mod accounts;
+mod api_keys;
+mod audit;
 mod cache;
 mod checkpoint;
 mod connect;
 mod convert;
+mod counts;
+mod dead_letters;
 mod group;
 mod lifecycles;
+mod lists;
+mod reader;
 mod readers;
+mod receipts;
 mod rows;
 mod statements;
+mod users;
 mod writer;
 
 use std::sync::Arc;

@@ -1,18 +1,15 @@
-//! What a commit writes, table by table.
-
-use std::collections::BTreeMap;
+//! What a commit writes of the log: orders, entries, heads and its own row.
 
 use model::Entry;
 use model::fingerprint::{Fingerprint, FingerprintHash};
-use model::ids::{DeadLetterId, OrderKey, Position, Version};
+use model::ids::{OrderKey, Position, Version};
 use model::sealed::Sealed;
 use model::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
-use sha2::{Digest, Sha256};
 
 use super::statements::waiting_to_bytes;
 use crate::error::Error;
-use crate::records::{CommitId, DeadLetter, HeadChange, NewDeadLetter, NewOrder, Placement};
+use crate::records::{CommitId, HeadChange, NewOrder, Placement};
 
 pub(super) fn insert_orders(connection: &Connection, orders: &[NewOrder]) -> Result<(), Error> {
     if orders.is_empty() {
@@ -155,121 +152,6 @@ pub(super) fn older_versions(
     found
         .map(|number| Ok(Fingerprint::from_number(number?.cast_unsigned()).version()))
         .collect()
-}
-
-/// Adds up what the group did to each count, and writes each once.
-pub(super) fn write_counts(connection: &Connection, heads: &[HeadChange]) -> Result<(), Error> {
-    let mut deltas: BTreeMap<(u32, u32, u8), i64> = BTreeMap::new();
-    for change in heads {
-        let head = &change.head;
-        let mut count = |status: model::StateId, delta: i64| {
-            *deltas
-                .entry((head.owner.client.get(), head.lifecycle.get(), status.number()))
-                .or_default() += delta;
-        };
-        match change.before {
-            Some((before, _)) if before == head.status => {}
-            Some((before, _)) => {
-                count(before, -1);
-                count(head.status, 1);
-            }
-            None => count(head.status, 1),
-        }
-    }
-    // An upsert would check the row it would insert, a negative count, before it finds the one to update.
-    let mut update = connection.prepare_cached(
-        "UPDATE status_counts SET orders = orders + ?4 WHERE client_id = ?1 AND lifecycle_id = ?2 AND status = ?3",
-    )?;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO status_counts (client_id, lifecycle_id, status, orders) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    for ((client, lifecycle, status), delta) in deltas.into_iter().filter(|(_, delta)| *delta != 0) {
-        let updated = update
-            .execute((client, lifecycle, status, delta))
-            .map_err(count_refused)?;
-        if updated == 0 {
-            insert
-                .execute((client, lifecycle, status, delta))
-                .map_err(count_refused)?;
-        }
-    }
-    Ok(())
-}
-
-/// A count that would fall below zero was wrong before: no command is to blame for it.
-fn count_refused(error: rusqlite::Error) -> Error {
-    match Error::from(error) {
-        Error::Statement(detail) => Error::damaged(format!("a status count is too low: {detail}")),
-        other => other,
-    }
-}
-
-pub(super) fn insert_dead_letters(connection: &Connection, letters: &[NewDeadLetter]) -> Result<(), Error> {
-    if letters.is_empty() {
-        return Ok(());
-    }
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO dead_letters (dead_letter_id, received_at, decided_at, order_key, public_id, actor_id, code, detail, \
-         content, fingerprint, tenant_id, client_id, customer_id) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?;
-    for NewDeadLetter { id, letter } in letters {
-        insert.execute(params![
-            id.get(),
-            letter.received_at.as_nanos(),
-            letter.decided_at.as_nanos(),
-            letter.order.map(OrderKey::get),
-            letter.public_id,
-            letter.actor.get(),
-            letter.code,
-            letter.detail,
-            letter.content,
-            letter_fingerprint(letter),
-            letter.owner.tenant.get(),
-            letter.owner.client.get(),
-            letter.owner.customer.get(),
-        ])?;
-    }
-    Ok(())
-}
-
-pub(super) fn same_dead_letter(
-    connection: &Connection,
-    letter: &DeadLetter,
-) -> Result<Option<DeadLetterId>, Error> {
-    let mut find = connection.prepare_cached(
-        "SELECT dead_letter_id FROM dead_letters WHERE fingerprint = ?1 AND public_id = ?2 AND actor_id = ?3 AND \
-         code = ?4 AND detail = ?5 AND content = ?6 LIMIT 1",
-    )?;
-    let mut rows = find.query(params![
-        letter_fingerprint(letter),
-        letter.public_id,
-        letter.actor.get(),
-        letter.code,
-        letter.detail,
-        letter.content,
-    ])?;
-    Ok(rows
-        .next()?
-        .map(|row| row.get(0))
-        .transpose()?
-        .map(DeadLetterId::new))
-}
-
-/// By which the same refusal of the same content is found; equality is asked of the columns themselves.
-fn letter_fingerprint(letter: &DeadLetter) -> i64 {
-    let mut hasher = Sha256::new();
-    for part in [
-        letter.public_id.as_bytes(),
-        letter.code.as_bytes(),
-        letter.detail.as_bytes(),
-        &letter.content,
-    ] {
-        hasher.update(part);
-        hasher.update([0]);
-    }
-    let digest: [u8; 32] = hasher.finalize().into();
-    digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
 }
 
 pub(super) fn insert_commit(

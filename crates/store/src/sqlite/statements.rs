@@ -1,4 +1,4 @@
-//! The columns that several statements share, and the rows they come as.
+//! Running a statement to its end; the columns that several statements share, and the rows they come as.
 
 use model::fingerprint::RecentFingerprints;
 use model::head::{Head, Parked};
@@ -7,7 +7,7 @@ use model::role::Role;
 use model::sealed::Sealed;
 use model::time::Timestamp;
 use model::{Entry, EntryKind};
-use rusqlite::Row;
+use rusqlite::{Connection, Params, Row};
 
 use super::convert::{lifecycle_id, number, owner, state, version};
 use crate::error::Error;
@@ -30,6 +30,34 @@ macro_rules! entry_columns {
 }
 
 pub(super) use {entry_columns, head_columns};
+
+/// All rows of a statement.
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// The first row of a statement, if it has one.
+pub(super) fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
 
 /// How many columns [`head_columns`] are.
 pub(super) const HEAD_COLUMNS: usize = 13;

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use model::ids::{DeadLetterId, OrderKey, PartyId, Position};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::WriterPlace;
+use super::accounts::SqliteAccounts;
 use super::cache::HeadCache;
 use super::checkpoint::Checkpointer;
 use super::connect::Database;
 use super::convert::number;
 use super::group::SqliteGroup;
+use super::{api_keys, dead_letters, receipts};
+use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::digest::{ONE_WRITER, genesis};
 use crate::error::Error;
-use crate::records::{CommitId, PartyKind};
+use crate::records::{CommitId, Expiry, PartyKind};
 
 /// The ends of what is stored: what the next group goes on from.
 #[derive(Clone, Copy)]
@@ -124,15 +127,29 @@ impl Writer for SqliteWriter {
         Ok(numbers)
     }
 
-    fn accounts(&mut self) -> Result<Box<dyn crate::accounts::Accounts + '_>, Error> {
-        Err(Error::Statement("not built".to_owned()))
+    fn accounts(&mut self) -> Result<Box<dyn Accounts + '_>, Error> {
+        self.settle()?;
+        self.checkpointer.give_way(&self.connection);
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(Box::new(SqliteAccounts::new(self)))
     }
-    fn expire(&mut self, _expiry: &crate::records::Expiry, _limit: u32) -> Result<u64, Error> {
-        Err(Error::Statement("not built".to_owned()))
+
+    fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
+        self.settle()?;
+        self.checkpointer.give_way(&self.connection);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let rows = receipts::expire_answers(&transaction, expiry.answers_before, limit)?
+            + receipts::expire_batches(&transaction, expiry.batches_before, limit)?
+            + dead_letters::expire(&transaction, expiry.dead_letters_before, limit)?
+            + api_keys::expire_tokens(&transaction, expiry.now, limit)?;
+        transaction.commit()?;
+        self.wrote();
+        Ok(u64::try_from(rows).unwrap_or(u64::MAX))
     }
 }
 
-// STUB
 impl SqliteWriter {
     /// Tells the checkpointer that there is more to copy.
     pub(super) fn wrote(&self) {

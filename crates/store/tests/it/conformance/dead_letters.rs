@@ -2,7 +2,7 @@
 
 use model::ids::{DeadLetterId, OrderKey, PartyId};
 use model::time::Timestamp;
-use store::{CommitId, DeadLetter, GroupWrites, NewDeadLetter};
+use store::{CommitId, DeadLetter, GroupWrites, KeptDeadLetter, NewDeadLetter};
 
 use crate::backend::Backend;
 use crate::orders::Clerk;
@@ -48,6 +48,11 @@ pub(super) fn a_dead_letter_comes_back_as_written(backend: &dyn Backend) {
     for expected in [letter(), without_order] {
         let id = keep(&mut clerk, &expected);
         let found = store.reading(|reader| reader.dead_letter(id)).unwrap();
+        let expected = KeptDeadLetter {
+            id,
+            letter: expected,
+            redriven: None,
+        };
         assert_eq!(found, Some(expected));
     }
     let unknown = store.reading(|reader| reader.dead_letter(DeadLetterId::new(9)));

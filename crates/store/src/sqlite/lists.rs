@@ -1,0 +1,229 @@
+//! Lists of orders, newest first: see `docs/adr/0014-lists-without-a-mutable-index.md`.
+//!
+//! No index over heads has the status, as each event would move a row in it. `status_blocks` says how many orders of each block of
+//! keys have a status; blocks without a wanted one are passed over, and those within the offset as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use model::StateId;
+use model::ids::{LifecycleId, OrderKey, PartyId};
+use model::public_id::PublicId;
+use model::time::Timestamp;
+use rusqlite::{CachedStatement, Connection, Row};
+
+use super::convert::{lifecycle_id, number, owner, state, version};
+use super::counts;
+use super::statements::{all, first};
+use crate::error::Error;
+use crate::limits::BLOCK_ORDERS;
+use crate::records::{ListedOrder, OrderFilter, OrderList};
+
+/// Where orders of a status are.
+const BLOCKS_OF_STATUS: &str =
+    "SELECT block, orders FROM status_blocks WHERE lifecycle_id = ?1 AND status = ?2 AND orders > 0";
+/// The statuses of all orders between two keys.
+const STATUSES: &str = "SELECT h.order_key, h.lifecycle_id, h.status FROM order_heads h \
+                        WHERE h.order_key BETWEEN ?1 AND ?2 ORDER BY h.order_key DESC";
+/// The statuses of the orders of a client between two keys.
+const STATUSES_OF_CLIENT: &str = "SELECT o.order_key, h.lifecycle_id, h.status \
+                                  FROM orders o INDEXED BY orders_by_client \
+                                  CROSS JOIN order_heads h ON h.order_key = o.order_key \
+                                  WHERE o.client_id = ?3 AND o.order_key BETWEEN ?1 AND ?2 ORDER BY o.order_key DESC";
+/// A page of all orders of a client.
+const ALL_OF_CLIENT: &str = "SELECT order_key FROM orders INDEXED BY orders_by_client WHERE client_id = ?1 \
+                             ORDER BY order_key DESC LIMIT ?2 OFFSET ?3";
+/// One order as it is listed.
+const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id, o.customer_id, h.lifecycle_id, h.status, h.version, \
+                      o.created_at, h.recorded_at \
+                      FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.order_key = ?1";
+
+type Statuses = BTreeSet<(LifecycleId, StateId)>;
+
+pub(super) fn list(
+    connection: &Connection,
+    filter: &OrderFilter,
+    offset: u64,
+    limit: u32,
+) -> Result<OrderList, Error> {
+    let statuses: Statuses = filter.statuses.iter().copied().collect();
+    let (total, keys) = match filter.client {
+        None => of_all(connection, &statuses, offset, limit)?,
+        Some(client) => of_client(connection, &statuses, client, offset, limit)?,
+    };
+    let mut orders = Vec::with_capacity(keys.len());
+    for key in keys {
+        let listed = first(connection, LISTED, [key], listed_from_row)?;
+        orders.push(listed.ok_or_else(|| Error::damaged(format!("order {key} has no head")))?);
+    }
+    Ok(OrderList { total, orders })
+}
+
+/// The page of all orders that have one of the statuses. Whole blocks within the offset are not looked into.
+fn of_all(
+    connection: &Connection,
+    statuses: &Statuses,
+    offset: u64,
+    limit: u32,
+) -> Result<(u64, Vec<i64>), Error> {
+    let blocks = blocks(connection, statuses)?;
+    let total = blocks.values().sum();
+    let mut page = Page::new(statuses, offset, limit);
+    let mut select = connection.prepare_cached(STATUSES)?;
+    for (block, wanted) in blocks.into_iter().rev() {
+        if page.is_full() {
+            break;
+        }
+        if !page.pass(wanted) {
+            let (from, to) = keys(&(block..=block));
+            page.take(&mut select, (from, to), wanted)?;
+        }
+    }
+    Ok((total, page.keys))
+}
+
+/// The page of a client's orders that have one of the statuses. Blocks in which nobody has such an order are not looked into.
+fn of_client(
+    connection: &Connection,
+    statuses: &Statuses,
+    client: PartyId,
+    offset: u64,
+    limit: u32,
+) -> Result<(u64, Vec<i64>), Error> {
+    let (mut total, mut others) = (0, 0);
+    for count in counts::of_client(connection, client)? {
+        if statuses.contains(&(count.lifecycle, count.status)) {
+            total += count.orders;
+        } else {
+            others += count.orders;
+        }
+    }
+    if offset >= total || limit == 0 {
+        return Ok((total, Vec::new()));
+    }
+    if others == 0 {
+        // Every order of the client is wanted: its index has all that is asked of it.
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let page = (client.get(), limit, offset);
+        let keys = all(connection, ALL_OF_CLIENT, page, |row| Ok(row.get(0)?))?;
+        return Ok((total, keys));
+    }
+    let mut page = Page::new(statuses, offset, limit);
+    let mut left = total;
+    let mut select = connection.prepare_cached(STATUSES_OF_CLIENT)?;
+    for run in runs(blocks(connection, statuses)?.into_keys()).iter().rev() {
+        if page.is_full() || left == 0 {
+            break;
+        }
+        let (from, to) = keys(run);
+        left -= page.take(&mut select, (from, to, client.get()), left)?;
+    }
+    Ok((total, page.keys))
+}
+
+/// Blocks that hold an order of one of the statuses, with how many.
+fn blocks(connection: &Connection, statuses: &Statuses) -> Result<BTreeMap<i64, u64>, Error> {
+    let mut blocks = BTreeMap::new();
+    let mut select = connection.prepare_cached(BLOCKS_OF_STATUS)?;
+    for (lifecycle, status) in statuses {
+        let mut rows = select.query((lifecycle.get(), status.number()))?;
+        while let Some(row) = rows.next()? {
+            *blocks.entry(row.get(0)?).or_default() += number::<u64>(row.get(1)?, "count")?;
+        }
+    }
+    Ok(blocks)
+}
+
+/// Neighbours joined: the fewer ranges, the fewer searches for where one begins.
+fn runs(blocks: impl Iterator<Item = i64>) -> Vec<RangeInclusive<i64>> {
+    let mut runs: Vec<RangeInclusive<i64>> = Vec::new();
+    for block in blocks {
+        match runs.last_mut() {
+            Some(run) if run.end().saturating_add(1) == block => *run = *run.start()..=block,
+            Some(_) | None => runs.push(block..=block),
+        }
+    }
+    runs
+}
+
+/// The first and the last key of some blocks.
+fn keys(blocks: &RangeInclusive<i64>) -> (i64, i64) {
+    let first = blocks.start().saturating_mul(BLOCK_ORDERS);
+    let last = blocks
+        .end()
+        .saturating_mul(BLOCK_ORDERS)
+        .saturating_add(BLOCK_ORDERS - 1);
+    (first, last)
+}
+
+/// A page as it fills.
+struct Page<'a> {
+    statuses: &'a Statuses,
+    offset: u64,
+    limit: usize,
+    keys: Vec<i64>,
+}
+
+impl<'a> Page<'a> {
+    fn new(statuses: &'a Statuses, offset: u64, limit: u32) -> Self {
+        Self {
+            statuses,
+            offset,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            keys: Vec::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.keys.len() >= self.limit
+    }
+
+    /// Passes over orders if all of them are within the offset.
+    const fn pass(&mut self, orders: u64) -> bool {
+        match self.offset.checked_sub(orders) {
+            Some(rest) => {
+                self.offset = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes what is wanted of the rows, until the page is full or there can be no more. How many were wanted.
+    fn take(
+        &mut self,
+        select: &mut CachedStatement<'_>,
+        params: impl rusqlite::Params,
+        most: u64,
+    ) -> Result<u64, Error> {
+        let mut found = 0;
+        let mut rows = select.query(params)?;
+        while found < most
+            && !self.is_full()
+            && let Some(row) = rows.next()?
+        {
+            let status = (lifecycle_id(row.get(1)?)?, state(row.get(2)?)?);
+            if self.statuses.contains(&status) {
+                found += 1;
+                if !self.pass(1) {
+                    self.keys.push(row.get(0)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn listed_from_row(row: &Row<'_>) -> Result<ListedOrder, Error> {
+    let public_id: String = row.get(1)?;
+    Ok(ListedOrder {
+        order: OrderKey::new(row.get(0)?),
+        public_id: PublicId::new(&public_id).map_err(|error| Error::damaged(error.to_string()))?,
+        owner: owner(row.get(2)?, row.get(3)?, row.get(4)?)?,
+        lifecycle: lifecycle_id(row.get(5)?)?,
+        status: state(row.get(6)?)?,
+        version: version(row.get(7)?)?,
+        created_at: Timestamp::from_nanos(row.get(8)?),
+        updated_at: Timestamp::from_nanos(row.get(9)?),
+    })
+}
