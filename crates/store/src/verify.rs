@@ -4,18 +4,22 @@
 //! Reads everything, in short transactions, and goes on after what it finds: a person who must decide what to do wants the
 //! whole list. The caller holds the store's lock, so that nothing changes meanwhile.
 
-use std::collections::{BTreeMap, HashMap};
+mod counts;
+
+use std::collections::HashMap;
 use std::fmt;
 
 use model::head::DelayScale;
 use model::history::Folded;
-use model::ids::{LifecycleId, OrderKey, PartyId, Position};
-use model::{Entry, Head, History, Lifecycle, StateId};
+use model::ids::{LifecycleId, OrderKey, Position};
+use model::{Entry, Head, History, Lifecycle};
 
 use crate::api::{Reader, Store};
 use crate::digest::{CommitDigest, ONE_WRITER, genesis};
 use crate::error::Error;
-use crate::records::{CommitId, CommitRecord, LogEntry, OrderRecord, StatusCount};
+use crate::records::{CommitId, CommitRecord, LogEntry, OrderRecord};
+
+use counts::Counts;
 
 /// Rows read at a time: well within the bound on a read.
 const PAGE: u32 = 500;
@@ -60,7 +64,7 @@ pub fn verify(store: &dyn Store, progress: &mut dyn FnMut(&Report)) -> Report {
     let mut verification = Verification {
         store,
         report: Report::default(),
-        counts: BTreeMap::new(),
+        counts: Counts::default(),
         folded_entries: 0,
         unreadable_rows: 0,
     };
@@ -73,7 +77,7 @@ pub fn verify(store: &dyn Store, progress: &mut dyn FnMut(&Report)) -> Report {
 struct Verification<'a> {
     store: &'a dyn Store,
     report: Report,
-    counts: BTreeMap<(PartyId, LifecycleId, StateId), u64>,
+    counts: Counts,
     folded_entries: u64,
     unreadable_rows: u32,
 }
@@ -272,17 +276,14 @@ impl Verification<'_> {
                 format!("holds {logged} entries, the orders' histories {folded}"),
             );
         }
-        self.counts();
+        self.compare_counts();
     }
 
     fn order(&mut self, order: &OrderRecord, lifecycles: &HashMap<LifecycleId, Lifecycle>) {
         self.report.orders += 1;
         let place = format!("order {}", order.public_id);
         let head = &order.head;
-        *self
-            .counts
-            .entry((head.owner.client, head.lifecycle, head.status))
-            .or_default() += 1;
+        self.counts.add(head);
         let Some(lifecycle) = lifecycles.get(&head.lifecycle) else {
             return self.found(
                 place,
@@ -355,37 +356,6 @@ impl Verification<'_> {
                 place,
                 "the fingerprints beside its head are not those of its entries",
             );
-        }
-    }
-
-    fn counts(&mut self) {
-        let kept = self.store.reading(|reader| reader.status_counts());
-        let Some(kept) = self.noting("counts", kept) else {
-            return;
-        };
-        let kept: BTreeMap<_, _> = kept
-            .into_iter()
-            .map(
-                |StatusCount {
-                     client,
-                     lifecycle,
-                     status,
-                     orders,
-                 }| ((client, lifecycle, status), orders),
-            )
-            .collect();
-        let counted = std::mem::take(&mut self.counts);
-        let keys: std::collections::BTreeSet<_> = kept.keys().chain(counted.keys()).copied().collect();
-        for key in keys {
-            let (kept, counted) = (
-                kept.get(&key).copied().unwrap_or(0),
-                counted.get(&key).copied().unwrap_or(0),
-            );
-            if kept != counted {
-                let (client, lifecycle, status) = (key.0.get(), key.1.get(), key.2.number());
-                let place = format!("count of client {client}, lifecycle {lifecycle}, status {status}");
-                self.found(place, format!("says {kept}, there are {counted}"));
-            }
         }
     }
 }

@@ -12,6 +12,10 @@ use crate::error::Error;
 use crate::limits::BLOCK_ORDERS;
 use crate::records::{BlockCount, HeadChange, StatusCount};
 
+/// The counts of one client.
+pub(super) const OF_CLIENT: &str =
+    "SELECT client_id, lifecycle_id, status, orders FROM status_counts WHERE client_id = ?1";
+
 /// Adds up what the group did to each count, and writes each once, by rising key.
 pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(), Error> {
     let mut clients: BTreeMap<(u32, u32, u8), i64> = BTreeMap::new();
@@ -91,8 +95,7 @@ pub(super) fn statuses(connection: &Connection) -> Result<Vec<StatusCount>, Erro
 
 /// The counts of one client.
 pub(super) fn of_client(connection: &Connection, client: PartyId) -> Result<Vec<StatusCount>, Error> {
-    let sql = "SELECT client_id, lifecycle_id, status, orders FROM status_counts WHERE client_id = ?1";
-    all(connection, sql, [client.get()], status_from_row)
+    all(connection, OF_CLIENT, [client.get()], status_from_row)
 }
 
 /// The counts by block after one, sorted.
@@ -104,7 +107,7 @@ pub(super) fn blocks(
     let sql = "SELECT lifecycle_id, status, block, orders FROM status_blocks \
                WHERE (lifecycle_id, status, block) > (?1, ?2, ?3) AND orders > 0 \
                ORDER BY lifecycle_id, status, block LIMIT ?4";
-    let (lifecycle, status, block) = after.map_or((-1, -1, -1), |after| {
+    let (lifecycle, status, block) = after.map_or((i64::MIN, 0, 0), |after| {
         let (lifecycle, status) = (after.lifecycle.get(), after.status.number());
         (i64::from(lifecycle), i64::from(status), after.block)
     });

@@ -227,3 +227,52 @@ fn listed_from_row(row: &Row<'_>) -> Result<ListedOrder, Error> {
         updated_at: Timestamp::from_nanos(row.get(9)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::connect::MIGRATIONS;
+
+    /// How the database goes about a statement, from the outermost loop to the innermost.
+    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = explain.raw_query().mapped(|row| row.get("detail"));
+        steps.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn no_statement_of_a_list_scans_or_sorts_orders() {
+        let connection = Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            connection.execute_batch(migration).unwrap();
+        }
+        let by_key = |table: &str| format!("SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)");
+        let by_client = "USING COVERING INDEX orders_by_client (client_id=?";
+        let expected = [
+            (
+                BLOCKS_OF_STATUS,
+                vec!["SEARCH status_blocks USING PRIMARY KEY (lifecycle_id=? AND status=?)".to_owned()],
+            ),
+            (
+                STATUSES,
+                vec!["SEARCH h USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)".to_owned()],
+            ),
+            (
+                STATUSES_OF_CLIENT,
+                vec![
+                    format!("SEARCH o {by_client} AND order_key>? AND order_key<?)"),
+                    by_key("h"),
+                ],
+            ),
+            (ALL_OF_CLIENT, vec![format!("SEARCH orders {by_client})")]),
+            (LISTED, vec![by_key("o"), by_key("h")]),
+            (
+                counts::OF_CLIENT,
+                vec!["SEARCH status_counts USING PRIMARY KEY (client_id=?)".to_owned()],
+            ),
+        ];
+        for (statement, expected) in expected {
+            assert_eq!(plan(&connection, statement), expected, "{statement}");
+        }
+    }
+}

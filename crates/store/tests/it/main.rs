@@ -9,5 +9,6 @@ mod damage;
 mod folder;
 mod full_disk;
 mod half_written;
+mod migration;
 mod orders;
 mod sqlite;

@@ -10,7 +10,9 @@ use model::ids::{Owner, PartyId};
 use model::public_id::PublicId;
 use model::time::{Span, Timestamp};
 use model::{Head, Lifecycle};
-use store::{Committed, Error, Group, GroupWrites, HeadChange, NewOrder, Store, StoredLifecycle, Writer};
+use store::{
+    Committed, Error, Group, GroupWrites, HeadChange, NewOrder, Record, Store, StoredLifecycle, Writer,
+};
 
 /// Reports that come too early wait, those that come too late are kept.
 pub(crate) const PARCEL: &str = r#"
@@ -156,6 +158,19 @@ impl Clerk {
         let mut group = self.writer.begin()?;
         let writes = self.rules.judge(&mut *group, wishes);
         group.commit(commit, self.rules.now, writes)
+    }
+}
+
+impl Clerk {
+    /// A group of records alone.
+    pub(crate) fn record(&mut self, records: Vec<Record>) -> Committed {
+        let commit = self.writer.next_commit().unwrap();
+        let group = self.writer.begin().unwrap();
+        let writes = GroupWrites {
+            records,
+            ..GroupWrites::default()
+        };
+        group.commit(commit, self.rules.now, writes).unwrap()
     }
 }
 

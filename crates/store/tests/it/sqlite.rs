@@ -78,3 +78,45 @@ fn a_history_that_leads_into_another_order_is_damage_not_an_answer() {
     let loaded = group.load(&[&named("A-1")]).unwrap().pop().unwrap().unwrap();
     assert_eq!(group.history(&loaded), Err(expected));
 }
+
+#[test]
+fn the_trail_can_be_appended_to_and_nothing_else() {
+    let folder = SqliteFolder::new();
+    drop(folder.open());
+    let raw = folder.raw();
+    let append = "INSERT INTO audit_log (at, actor, role, action, entity_type, entity_id) \
+                  VALUES (1, 'ada', 5, 'user.create', 'user', 'U-1')";
+    raw.execute_batch(append).unwrap();
+    for change in [
+        "UPDATE audit_log SET actor = 'eve'",
+        "DELETE FROM audit_log",
+        "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log",
+        "INSERT INTO audit_log SELECT * FROM audit_log",
+    ] {
+        let refused = raw.execute_batch(change).unwrap_err();
+        assert_eq!(refused.to_string(), "the audit log is append-only", "{change}");
+    }
+    raw.execute_batch(append).unwrap();
+    let actors: Vec<(i64, String)> = raw
+        .prepare("SELECT audit_id, actor FROM audit_log ORDER BY audit_id")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(actors, [(1, "ada".to_owned()), (2, "ada".to_owned())]);
+}
+
+#[test]
+fn an_unknown_stored_role_is_damage() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    folder
+        .raw()
+        .execute_batch(
+            "INSERT INTO audit_log (at, actor, role, action, entity_type, entity_id) VALUES (1, 'ada', 99, 'a', 'b', 'c')",
+        )
+        .unwrap();
+    let read = store.reading(|reader| reader.audit(None, 1));
+    assert_eq!(read, Err(Error::Damaged("unknown role 99".to_owned())));
+}

@@ -1,13 +1,13 @@
 //! Refusals that are kept.
 
-use model::ids::{DeadLetterId, OrderKey, PartyId};
+use model::ids::{DeadLetterId, OrderKey, PartyId, Version};
 use model::time::Timestamp;
-use store::{CommitId, DeadLetter, GroupWrites, KeptDeadLetter, NewDeadLetter};
+use store::{CommitId, DeadLetter, GroupWrites, KeptDeadLetter, NewDeadLetter, Record, Redriven};
 
 use crate::backend::Backend;
 use crate::orders::Clerk;
 
-fn letter() -> DeadLetter {
+pub(crate) fn letter() -> DeadLetter {
     DeadLetter {
         owner: model::ids::Owner::default(),
         received_at: Timestamp::from_nanos(1),
@@ -21,7 +21,7 @@ fn letter() -> DeadLetter {
     }
 }
 
-fn keep(clerk: &mut Clerk, letter: &DeadLetter) -> DeadLetterId {
+pub(crate) fn keep(clerk: &mut Clerk, letter: &DeadLetter) -> DeadLetterId {
     let commit = clerk.writer.next_commit().unwrap();
     let mut group = clerk.writer.begin().unwrap();
     let id = group.next_dead_letter_id();
@@ -107,4 +107,62 @@ pub(super) fn numbers_of_a_dropped_group_are_given_again(backend: &dyn Backend) 
     assert_eq!(group.next_dead_letter_id(), DeadLetterId::new(2));
     drop(group);
     assert_eq!(keep(&mut clerk, &letter()), DeadLetterId::new(1));
+}
+
+pub(super) fn letters_come_in_pages_newest_first(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    let ids: Vec<DeadLetterId> = (0..5).map(|_| keep(&mut clerk, &letter())).collect();
+    let page = |before, limit| -> Vec<DeadLetterId> {
+        let page = store
+            .reading(|reader| reader.dead_letters(before, limit))
+            .unwrap();
+        page.into_iter().map(|kept| kept.id).collect()
+    };
+    assert_eq!(page(None, 2), [ids[4], ids[3]]);
+    assert_eq!(page(Some(ids[3]), 2), [ids[2], ids[1]]);
+    assert_eq!(page(Some(ids[1]), 2), [ids[0]]);
+    assert_eq!(page(Some(ids[0]), 2), []);
+    assert_eq!(page(None, 0), []);
+    let first = store
+        .reading(|reader| reader.dead_letters(Some(ids[1]), 1))
+        .unwrap();
+    assert_eq!(first[0].letter, letter());
+}
+
+pub(super) fn a_letter_that_was_accepted_after_all_says_as_what(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    let (first, second) = (keep(&mut clerk, &letter()), keep(&mut clerk, &letter()));
+    let redriven = Redriven {
+        order: OrderKey::new(3),
+        version: Version::new(5),
+        at: Timestamp::from_nanos(30),
+    };
+    clerk.record(vec![
+        Record::Redriven(second, redriven),
+        // One that has expired meanwhile.
+        Record::Redriven(DeadLetterId::new(99), redriven),
+    ]);
+    let found = |id| store.reading(|reader| reader.dead_letter(id)).unwrap().unwrap();
+    assert_eq!(found(first).redriven, None);
+    assert_eq!(found(second).redriven, Some(redriven));
+    assert_eq!(found(second).letter, letter());
+    let page = store.reading(|reader| reader.dead_letters(None, 1)).unwrap();
+    assert_eq!(page, [found(second)]);
+}
+
+pub(super) fn letters_of_each_principal_are_counted(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    let of = |actor| DeadLetter {
+        actor: PartyId::new(actor),
+        ..letter()
+    };
+    for actor in [4, 4, 5, 4] {
+        keep(&mut clerk, &of(actor));
+    }
+    let mut group = clerk.writer.begin().unwrap();
+    let counted = [4, 5, 6].map(|actor| group.dead_letters_of(PartyId::new(actor)).unwrap());
+    assert_eq!(counted, [3, 1, 0]);
 }

@@ -2,14 +2,20 @@
 //!
 //! A new database lists its backend at the end; the scenarios are the same. After each, the store must be sound.
 
-mod dead_letters;
+mod accounts;
+mod api_keys;
+pub(crate) mod dead_letters;
+mod expiry;
 mod groups;
 mod heads;
 mod lifecycles;
+mod lists;
 mod log;
 mod parties;
 mod reading;
+mod receipts;
 mod reopening;
+mod trail;
 
 use crate::backend::Backend;
 
@@ -62,7 +68,44 @@ macro_rules! every_scenario {
             dead_letters:
                 a_dead_letter_comes_back_as_written,
                 the_same_refusal_is_found_and_another_is_not,
-                numbers_of_a_dropped_group_are_given_again;
+                numbers_of_a_dropped_group_are_given_again,
+                letters_come_in_pages_newest_first,
+                a_letter_that_was_accepted_after_all_says_as_what,
+                letters_of_each_principal_are_counted;
+            expiry:
+                what_is_older_goes_and_what_is_of_the_very_instant_stays,
+                a_revocation_goes_when_its_token_has_expired,
+                at_most_so_many_of_each_kind_go_the_oldest_first,
+                expired_letters_are_taken_off_their_counts_and_their_numbers_stay_taken;
+            accounts:
+                a_user_comes_back_as_written_however_it_is_named,
+                users_come_in_pages_by_name,
+                a_login_is_a_username_first_and_an_email_in_any_case,
+                a_taken_username_and_a_taken_email_are_told_apart,
+                a_changed_user_may_keep_its_names_and_not_take_others,
+                an_unknown_user_is_not_changed,
+                a_dropped_accounts_transaction_leaves_nothing,
+                after_a_failed_accounts_transaction_the_writer_goes_on,
+                groups_and_accounts_follow_each_other;
+            api_keys:
+                a_key_is_found_by_its_hash_and_by_its_id,
+                keys_come_in_pages_newest_first,
+                a_voided_key_keeps_the_first_time,
+                an_unknown_key_is_not_voided,
+                a_voided_token_is_known_as_such;
+            trail:
+                the_trail_is_read_newest_first_in_pages,
+                groups_and_accounts_write_to_one_trail;
+            receipts:
+                an_answer_is_replaced_by_a_later_one_under_its_key,
+                an_answer_of_accounts_is_seen_by_a_group,
+                a_batch_comes_back_as_written_and_is_stored_once,
+                a_group_of_records_alone_is_durable,
+                records_of_a_dropped_group_are_not_there;
+            lists:
+                pages_are_those_of_a_naive_filter,
+                an_empty_filter_lists_nothing,
+                a_list_follows_every_change_of_status;
             parties:
                 a_name_has_one_number_for_ever,
                 kinds_of_parties_have_names_of_their_own;

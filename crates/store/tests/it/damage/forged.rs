@@ -96,7 +96,9 @@ fn append(folder: &SqliteFolder, name: &str, kind: EntryKind, to: StateId) {
 fn recount(raw: &Connection) {
     raw.execute_batch(
         "DELETE FROM status_counts; INSERT INTO status_counts SELECT client_id, lifecycle_id, status, count(*) \
-         FROM order_heads GROUP BY client_id, lifecycle_id, status",
+         FROM order_heads GROUP BY client_id, lifecycle_id, status; \
+         DELETE FROM status_blocks; INSERT INTO status_blocks SELECT lifecycle_id, status, order_key / 4096, count(*) \
+         FROM order_heads GROUP BY 1, 2, 3",
     )
     .unwrap();
 }

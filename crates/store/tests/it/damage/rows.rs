@@ -61,6 +61,11 @@ fn a_changed_status_of_a_head_is_found_in_order_and_count() {
         "count of client 1, lifecycle 6, status 1",
         "says 80, there are 79",
     );
+    assert_found(
+        &found,
+        "count of block 0, lifecycle 6, status 1",
+        "says 219, there are 218",
+    );
 }
 
 #[test]
@@ -118,6 +123,60 @@ fn a_changed_count_is_found() {
         "says 21, there are 20",
     );
     assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_changed_count_of_a_block_is_found() {
+    let found =
+        findings("UPDATE status_blocks SET orders = orders - 1 WHERE lifecycle_id = 4 AND status = 0");
+    assert_found(
+        &found,
+        "count of block 0, lifecycle 4, status 0",
+        "says 19, there are 20",
+    );
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_missing_count_of_a_block_and_one_of_a_block_that_is_not_there_are_found() {
+    let found = findings("UPDATE status_blocks SET block = 7 WHERE lifecycle_id = 4 AND status = 0");
+    assert_found(
+        &found,
+        "count of block 0, lifecycle 4, status 0",
+        "says 0, there are 20",
+    );
+    assert_found(
+        &found,
+        "count of block 7, lifecycle 4, status 0",
+        "says 20, there are 0",
+    );
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn an_unreadable_count_of_a_block_is_found() {
+    for (column, wrong, problem) in [
+        ("lifecycle_id", -9, "lifecycle -9 is out of range"),
+        ("status", 256, "status 256 is out of range"),
+    ] {
+        let found = findings(&format!(
+            "UPDATE status_blocks SET {column} = {wrong} WHERE lifecycle_id = 4"
+        ));
+        assert_found(&found, "counts of blocks", problem);
+        assert_eq!(found.len(), 1);
+    }
+}
+
+#[test]
+fn a_wrong_count_of_dead_letters_is_found() {
+    let place = "count of dead letters of principal 0";
+    let found = findings("UPDATE dead_letter_counts SET letters = 5");
+    assert_found(&found, place, "says 5, there are 1");
+    assert_eq!(found.len(), 1);
+    let found = findings("DELETE FROM dead_letter_counts");
+    assert_found(&found, place, "says 0, there are 1");
+    let found = findings("DELETE FROM dead_letters");
+    assert_found(&found, place, "says 1, there are 0");
 }
 
 #[test]
