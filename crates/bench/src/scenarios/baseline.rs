@@ -17,6 +17,8 @@ use crate::system::as_figure;
 const ENTRY_COLUMNS: usize = 15;
 /// Where `position`, `order_key`, `version` and so on stand in a row of `entries`.
 const ORDER_KEY: usize = 1;
+const LIFECYCLE: usize = 6;
+const STATUS: usize = 10;
 /// Pages after which SQLite checkpoints by itself: the 32 MiB of the store.
 const CHECKPOINT_PAGES: i64 = 8_192;
 
@@ -31,6 +33,8 @@ struct Commit {
     entries: Vec<[Value; ENTRY_COLUMNS]>,
     /// By order key: status, version, last position, recorded at, fingerprints.
     heads: BTreeMap<i64, (i64, i64, i64, i64, Vec<u8>)>,
+    /// What is added to the counts of blocks, by lifecycle, status and block.
+    blocks: BTreeMap<(i64, i64, i64), i64>,
 }
 
 impl Recording {
@@ -71,6 +75,7 @@ impl Recording {
             "SELECT commit_id, node, committed_at, first_position, entries, digest FROM commits WHERE commit_id > ?1",
         )?;
         let mut entries = source.prepare("SELECT * FROM entries WHERE position >= ?1 AND position < ?2")?;
+        let mut statuses = self.statuses()?;
         let mut recorded = Vec::new();
         let mut rows = commits.query([self.last_commit])?;
         while let Some(row) = rows.next()? {
@@ -86,6 +91,7 @@ impl Recording {
                 row,
                 entries: Vec::new(),
                 heads: BTreeMap::new(),
+                blocks: BTreeMap::new(),
             };
             let (_, _, _, first, count, _) = &commit.row;
             let mut found = entries.query([*first, first + count])?;
@@ -95,6 +101,12 @@ impl Recording {
                     *value = found.get(column)?;
                 }
                 let order: i64 = found.get(ORDER_KEY)?;
+                let (lifecycle, status) = (found.get(LIFECYCLE)?, found.get(STATUS)?);
+                let block = order.div_euclid(store::limits::BLOCK_ORDERS);
+                if let Some(before) = statuses.insert(order, status) {
+                    *commit.blocks.entry((lifecycle, before, block)).or_default() -= 1;
+                }
+                *commit.blocks.entry((lifecycle, status, block)).or_default() += 1;
                 let all = match fingerprints.get(&order) {
                     Some(known) => known.clone(),
                     None => recent.query_row([order], |row| row.get::<_, Vec<u8>>(0))?,
@@ -104,15 +116,22 @@ impl Recording {
                 let version: i64 = found.get(2)?;
                 let so_far = usize::try_from(version - 1)? * 8;
                 let so_far = all.get(..so_far).unwrap_or(&all).to_vec();
-                commit.heads.insert(
-                    order,
-                    (found.get(10)?, version, found.get(0)?, found.get(12)?, so_far),
-                );
+                commit
+                    .heads
+                    .insert(order, (status, version, found.get(0)?, found.get(12)?, so_far));
                 commit.entries.push(values);
             }
             recorded.push(commit);
         }
         Ok(recorded)
+    }
+
+    /// The status of each order before the run.
+    fn statuses(&self) -> Result<BTreeMap<i64, i64>, Problem> {
+        let copy = Connection::open(&self.copy)?;
+        let mut heads = copy.prepare("SELECT order_key, status FROM order_heads")?;
+        let statuses = heads.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(statuses.collect::<Result<_, _>>()?)
     }
 }
 
@@ -131,6 +150,16 @@ fn write(connection: &mut Connection, commit: &Commit) -> Result<(), Problem> {
         )?;
         for (order, (status, version, last, recorded_at, recent)) in &commit.heads {
             head.execute(params![order, status, version, last, recorded_at, recent])?;
+        }
+        let mut update = transaction.prepare_cached(
+            "UPDATE status_blocks SET orders = orders + ?4 WHERE lifecycle_id = ?1 AND status = ?2 AND block = ?3",
+        )?;
+        let mut insert = transaction.prepare_cached("INSERT INTO status_blocks VALUES (?1, ?2, ?3, ?4)")?;
+        for ((lifecycle, status, block), added) in commit.blocks.iter().filter(|(_, added)| **added != 0) {
+            let values = params![lifecycle, status, block, added];
+            if update.execute(values)? == 0 {
+                insert.execute(values)?;
+            }
         }
         let (id, node, at, first, count, digest) = &commit.row;
         let mut row = transaction.prepare_cached("INSERT INTO commits VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;

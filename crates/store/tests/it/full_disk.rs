@@ -6,12 +6,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use store::accounts::AuditRecord;
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
 use store::verify::verify;
-use store::{CommitId, Error, Store};
+use store::{CommitId, Error, Store, Writer};
 
 use crate::backend::{Backend, SqliteFolder, birth};
+use crate::conformance::trail::record;
 use crate::orders::{Clerk, created};
 
 /// Names the folder to the process that is bounded.
@@ -40,6 +42,9 @@ fn what_a_full_disk_refused_is_not_there_and_all_that_was_acknowledged_is() {
     let totals = store.reading(|reader| reader.totals()).unwrap();
     assert_eq!(totals.last_commit.0.to_string(), acknowledged);
     assert_eq!(verify(&*store, &mut |_| {}).findings, []);
+    let trail = store.reading(|reader| reader.audit(None, 9)).unwrap();
+    let trail: Vec<&str> = trail.iter().map(|record| &*record.action).collect();
+    assert_eq!(trail, ["user.update"]);
     Clerk::of(&*store).write(&[created("B-1")]);
 }
 
@@ -51,6 +56,7 @@ fn bounded() {
     let folder = DataFolder::lock(path).unwrap();
     let store = SqliteStore::open(folder, &birth(), SqliteOptions::default()).unwrap();
     let mut clerk = Clerk::of(&store);
+    accounts_that_do_not_fit_fail(&mut *clerk.writer);
     let mut number = 0;
     let mut last = CommitId(0);
     let failed = loop {
@@ -71,4 +77,19 @@ fn bounded() {
     let store: &dyn Store = &store;
     assert_eq!(verify(store, &mut |_| {}).findings, [], "it is still read");
     fs::write(path.join(ACKNOWLEDGED), last.0.to_string()).unwrap();
+}
+
+/// The writer must go on after it.
+fn accounts_that_do_not_fit_fail(writer: &mut dyn Writer) {
+    let mut accounts = writer.accounts().unwrap();
+    let long = AuditRecord {
+        after: Some("x".repeat(2 << 20).into()),
+        ..record("user.create")
+    };
+    accounts.append_audit(&long).unwrap();
+    let failed = accounts.commit();
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    let mut accounts = writer.accounts().unwrap();
+    accounts.append_audit(&record("user.update")).unwrap();
+    accounts.commit().unwrap();
 }

@@ -15,7 +15,7 @@ mod parties;
 mod reading;
 mod receipts;
 mod reopening;
-mod trail;
+pub(crate) mod trail;
 
 use crate::backend::Backend;
 

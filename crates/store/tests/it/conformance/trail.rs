@@ -9,7 +9,7 @@ use super::accounts::account;
 use crate::backend::Backend;
 use crate::orders::Clerk;
 
-pub(super) fn record(action: &str) -> AuditRecord {
+pub(crate) fn record(action: &str) -> AuditRecord {
     AuditRecord {
         audit_id: 77,
         at: Timestamp::from_nanos(5),
