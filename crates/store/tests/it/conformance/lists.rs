@@ -157,12 +157,13 @@ pub(super) fn an_empty_filter_lists_nothing(backend: &dyn Backend) {
 pub(super) fn a_list_follows_every_change_of_status(backend: &dyn Backend) {
     let store = backend.open();
     let mut clerk = Clerk::of(&*store);
-    let filters = ["created", "picked_up", "in_transit"].map(|name| OrderFilter {
-        statuses: vec![status(&clerk.rules, "parcel", name)],
-        client: None,
-    });
-    let listed = || {
-        filters.clone().map(|filter| {
+    let statuses = ["created", "picked_up", "in_transit"].map(|name| status(&clerk.rules, "parcel", name));
+    let listed_for = |client| {
+        statuses.map(|status| {
+            let filter = OrderFilter {
+                statuses: vec![status],
+                client,
+            };
             let list = store
                 .reading(|reader| reader.list_orders(&filter, 0, 10))
                 .unwrap();
@@ -170,6 +171,11 @@ pub(super) fn a_list_follows_every_change_of_status(backend: &dyn Backend) {
             assert_eq!(u64::try_from(keys.len()).unwrap(), list.total);
             keys
         })
+    };
+    let listed = || {
+        let listed = listed_for(None);
+        assert_eq!(listed_for(Some(PartyId::new(1))), listed, "all are of client 1");
+        listed
     };
     assert_eq!(listed(), [vec![], vec![], vec![]]);
     clerk.write(&[created("A-1"), created("A-2"), created("A-3")]);
