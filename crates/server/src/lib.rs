@@ -1,6 +1,7 @@
 //! The server: the engine, and the commands of the `waybill` binary.
 
 pub mod app;
+pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod engine;

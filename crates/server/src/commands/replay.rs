@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use super::output::{complain, grouped, per_second, progress_bar, say, short};
 use super::{DataDir, Ended, Problem};
 use crate::app::App;
+use crate::client::{Access, Client, ServerUrl, TOKEN_VARIABLE};
 use crate::latencies::{CommitLatencies, Percentiles};
-use crate::replay::olist::{Dataset, Plan};
-use crate::replay::{Summary, replay};
+use crate::replay::olist::{Dataset, Plan, RowProblem};
+use crate::replay::{CONNECTIONS, InProcess, OverHttp, Speed, Summary, replay};
 
 /// Row problems that are listed; more are counted.
 const LISTED_PROBLEMS: usize = 20;
@@ -31,16 +32,37 @@ enum What {
 ///
 /// Reads orders, items, customers, sellers, products and geo as CSV files, plain or gzipped, from one folder; see
 /// docs/REPLAY.md for how they become shipments. Run again, it changes nothing.
+///
+/// With --url they are sent to a running server, as the operator or admin whose API key or token stands in the environment
+/// variable `WAYBILL_TOKEN`; without one, as the operator of a server with demo data. Otherwise they go into the data folder.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  waybill replay olist path/to/olist --data-dir waybill-data --limit 1000")]
+#[command(
+    after_help = "Examples:\n  waybill replay olist path/to/olist --data-dir waybill-data --limit 1000\n  \
+                        waybill replay olist path/to/olist --url http://127.0.0.1:8080 --speed 86400"
+)]
 struct Olist {
     /// The folder with the data set.
     dir: PathBuf,
     #[command(flatten)]
     data: DataDir,
+    /// A running server to send to; no data folder is touched then.
+    #[arg(long, value_name = "URL")]
+    url: Option<ServerUrl>,
+    /// How many times as fast as it happened; 86400 is a day a second.
+    #[arg(long, value_name = "N|max", default_value_t = Speed::Max)]
+    speed: Speed,
     /// Only the first shipments, by their creation.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+}
+
+/// A replay that came to its end.
+struct Played {
+    summary: Summary,
+    /// What was timed, and how long it took.
+    times: Option<(&'static str, Percentiles)>,
+    /// The command that shows a shipment, but for its number.
+    look: Box<dyn Fn(&str) -> String>,
 }
 
 impl Replay {
@@ -53,40 +75,88 @@ impl Replay {
 impl Olist {
     async fn run(&self) -> Result<Ended, Problem> {
         let (data, problems) = Dataset::read(&self.dir)?;
-        for problem in problems.iter().take(LISTED_PROBLEMS) {
-            complain(&problem.to_string());
-        }
-        if problems.len() > LISTED_PROBLEMS {
-            complain(&format!(
-                "… and {} more broken rows",
-                problems.len() - LISTED_PROBLEMS
-            ));
-        }
+        complain_of_rows(&problems);
         let mut plan = Plan::of(&data);
         if let Some(limit) = self.limit {
             plan = plan.limit(limit);
         }
-        let latencies = CommitLatencies::default();
-        let app = App::start(&self.data.data_dir, Some(latencies.observer()))?;
         let steps = u64::try_from(plan.steps.len()).unwrap_or_default();
         let bar = progress_bar(steps, "{bar:40} {pos}/{len} steps, {per_sec}, {eta} left");
-        let summary = replay(app.engine().handle(), &plan, &|done| bar.inc(done)).await;
+        let progress = |done| bar.inc(done);
+        let played = match &self.url {
+            None => self.in_process(&plan, &progress).await,
+            Some(url) => self.over_http(url, &plan, &progress).await,
+        };
         bar.finish_and_clear();
-        let stopped = app.stop().await;
-        let summary = summary?;
-        stopped?;
-        say(&report(&plan, problems.len(), &summary, latencies.percentiles()));
+        let Played { summary, times, look } = played?;
+        say(&report(&plan, problems.len(), &summary, times));
         if let Some(example) = summary.example.as_ref().filter(|_| !summary.changed_nothing()) {
-            say(&format!(
-                "look at one: waybill history {example} --data-dir {}",
-                self.data.data_dir.display()
-            ));
+            say(&format!("look at one: {}", look(example.as_str())));
         }
         Ok(Ended::Well)
     }
+
+    async fn in_process(&self, plan: &Plan, progress: &dyn Fn(u64)) -> Result<Played, Problem> {
+        let latencies = CommitLatencies::default();
+        let app = App::start(&self.data.data_dir, Some(latencies.observer()))?;
+        let summary = async {
+            let target = InProcess::new(app.engine().handle(), plan).await?;
+            replay(&mut [target], plan, self.speed, progress).await
+        };
+        let summary = summary.await;
+        let stopped = app.stop().await;
+        let summary = summary?;
+        stopped?;
+        let data_dir = self.data.data_dir.display().to_string();
+        Ok(Played {
+            summary,
+            times: latencies.percentiles().map(|times| ("commits", times)),
+            look: Box::new(move |number| format!("waybill history {number} --data-dir {data_dir}")),
+        })
+    }
+
+    async fn over_http(
+        &self,
+        url: &ServerUrl,
+        plan: &Plan,
+        progress: &dyn Fn(u64),
+    ) -> Result<Played, Problem> {
+        let token = match std::env::var(TOKEN_VARIABLE) {
+            Ok(token) => Some(token),
+            Err(std::env::VarError::NotPresent) => None,
+            // What it holds is not repeated.
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(format!("{TOKEN_VARIABLE} is neither an API key nor a token").into());
+            }
+        };
+        let access = Access::from_variable(token.as_deref())?;
+        let client = Client::connect(url.clone(), access).await?;
+        let mut targets = [(); CONNECTIONS].map(|()| OverHttp::new(client.clone(), plan));
+        let summary = replay(&mut targets, plan, self.speed, progress).await?;
+        let url = url.clone();
+        Ok(Played {
+            summary,
+            times: client.latencies().map(|times| ("requests", times)),
+            look: Box::new(move |number| {
+                format!("curl -H \"Authorization: Bearer ${TOKEN_VARIABLE}\" {url}/shipments/{number}")
+            }),
+        })
+    }
 }
 
-fn report(plan: &Plan, broken_rows: usize, summary: &Summary, latencies: Option<Percentiles>) -> String {
+fn complain_of_rows(problems: &[RowProblem]) {
+    for problem in problems.iter().take(LISTED_PROBLEMS) {
+        complain(&problem.to_string());
+    }
+    if problems.len() > LISTED_PROBLEMS {
+        complain(&format!(
+            "… and {} more broken rows",
+            problems.len() - LISTED_PROBLEMS
+        ));
+    }
+}
+
+fn report(plan: &Plan, broken_rows: usize, summary: &Summary, times: Option<(&str, Percentiles)>) -> String {
     let mut lines = vec![
         format!("shipments made         {:>8}", grouped(summary.made)),
         format!("shipments there before {:>8}", grouped(summary.known)),
@@ -131,16 +201,22 @@ fn report(plan: &Plan, broken_rows: usize, summary: &Summary, latencies: Option<
     if broken_rows > 0 {
         lines.push(format!("broken rows            {broken_rows:>8}"));
     }
+    if summary.retries > 0 {
+        lines.push(format!(
+            "batches sent again     {:>8}   because the other side was busy or away",
+            grouped(summary.retries)
+        ));
+    }
     let rate = per_second(summary.sent, summary.took);
     lines.push(format!(
         "{} commands in {}, {rate} a second",
         grouped(summary.sent),
         short(summary.took)
     ));
-    if let Some(times) = latencies {
+    if let Some((what, times)) = times {
         let [p50, p90, p99, max] = [times.p50, times.p90, times.p99, times.max].map(short);
         lines.push(format!(
-            "{} commits: p50 {p50}, p90 {p90}, p99 {p99}, max {max}",
+            "{} {what}: p50 {p50}, p90 {p90}, p99 {p99}, max {max}",
             times.count
         ));
     }

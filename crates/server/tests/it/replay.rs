@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use server::app::{App, look_into};
+use server::engine::Handle;
 use server::replay::olist::{Dataset, Plan};
-use server::replay::{Summary, replay, tracking_number};
+use server::replay::{InProcess, Speed, Summary, replay, tracking_number};
 use store::{Store, Totals};
 use tempfile::TempDir;
 
@@ -68,10 +69,29 @@ pub(crate) fn plan(dir: &Path) -> Plan {
     Plan::of(&data)
 }
 
+pub(crate) async fn replayed_by(handle: &Handle, plan: &Plan) -> Summary {
+    let target = InProcess::new(handle, plan).await.unwrap();
+    replay(&mut [target], plan, Speed::Max, &|_| {}).await.unwrap()
+}
+
+/// Through several lanes, and by the plan's clock.
+#[tokio::main(flavor = "current_thread")]
+async fn replayed_in(lanes: usize, speed: Speed, plan: &Plan, data_dir: &Path) -> Summary {
+    let app = App::start(data_dir, None).unwrap();
+    let mut targets = Vec::new();
+    for _ in 0..lanes {
+        targets.push(InProcess::new(app.engine().handle(), plan).await.unwrap());
+    }
+    let summary = replay(&mut targets, plan, speed, &|_| {}).await.unwrap();
+    drop(targets);
+    app.stop().await.unwrap();
+    summary
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn replayed(plan: &Plan, data_dir: &Path) -> Summary {
     let app = App::start(data_dir, None).unwrap();
-    let summary = replay(app.engine().handle(), plan, &|_| {}).await.unwrap();
+    let summary = replayed_by(app.engine().handle(), plan).await;
     app.stop().await.unwrap();
     summary
 }
@@ -138,8 +158,8 @@ fn a_first_run_makes_everything_and_a_second_changes_nothing() {
     let expected = Summary {
         made: 6,
         applied: 18,
-        // Of o3 all that came before its pick-up and what followed from them, of o4 what came before it was made.
-        applied_later: 4,
+        // Of o3 what came before its pick-up. What of o4 came before it was made was held until then.
+        applied_later: 2,
         rejected: BTreeMap::from([(rejected.to_owned(), 1)]),
         example: first.example.clone(),
         sent: first.sent,
@@ -191,6 +211,51 @@ fn what_comes_out_of_order_is_applied_in_the_order_of_the_world() {
     );
     assert_eq!(histories["o2/s1"], histories["o2/s2"]);
     assert_eq!(histories["o2/s2"].len(), 4);
+}
+
+#[test]
+fn what_becomes_of_a_shipment_is_the_same_in_any_lanes_and_batches() {
+    let folder = five_orders();
+    // Handed over, approved, then cancelled: whether it can be cancelled depends on what was sent again in between.
+    folder.rows(
+        "orders",
+        ORDERS,
+        "o1,c1,canceled,2017-01-01 10:00:00,2017-01-03 11:00:00,2017-01-02 12:00:00,,\n\
+         o2,c1,delivered,2017-01-02 10:00:00,2017-01-06 11:00:00,2017-01-05 12:00:00,2017-01-04 13:00:00,\n\
+         o3,c1,unavailable,2017-01-08 10:00:00,2017-01-04 11:00:00,2017-01-03 12:00:00,,\n",
+    );
+    folder.rows(
+        "items",
+        ITEMS,
+        "o1,1,p1,s1,1,1\no2,1,p1,s1,1,1\no2,2,p1,s2,1,1\no3,1,p1,s1,1,1\n",
+    );
+    let plan = plan(folder.path());
+    let whole = TempDir::new().unwrap();
+    let expected = replayed(&plan, whole.path());
+    assert_eq!(expected.rejected.values().sum::<u64>(), 2);
+    let expected_histories = histories(&plan, whole.path());
+    assert_eq!(expected_histories["o1/s1"].len(), 4, "{expected_histories:?}");
+    // A tenth of a second is the whole of it, or about a day.
+    for (lanes, speed) in [
+        (4, Speed::Max),
+        (1, Speed::Times(1e9)),
+        (1, Speed::Times(1e6)),
+        (3, Speed::Times(2e6)),
+    ] {
+        let data = TempDir::new().unwrap();
+        let summary = replayed_in(lanes, speed, &plan, data.path());
+        let told = Summary {
+            example: summary.example.clone(),
+            took: summary.took,
+            ..expected.clone()
+        };
+        assert_eq!(summary, told, "{lanes} lanes, speed {speed}");
+        assert_eq!(
+            histories(&plan, data.path()),
+            expected_histories,
+            "{lanes} lanes, speed {speed}"
+        );
+    }
 }
 
 #[test]
@@ -274,7 +339,7 @@ fn the_real_data_is_replayed_with_the_counts_it_is_known_for() {
     let expected = Summary {
         made: 7_433,
         applied: 25_914,
-        applied_later: 204,
+        applied_later: 162,
         rejected: BTreeMap::from(rejected),
         example: first.example.clone(),
         sent: first.sent,

@@ -103,26 +103,34 @@ impl PlannedShipment {
     /// The body of `POST /shipments` without `client_id`: one compact JSON object.
     #[must_use]
     pub fn details_json(&self) -> Vec<u8> {
+        serde_json::Value::Object(self.details()).to_string().into_bytes()
+    }
+
+    /// The members of that object.
+    pub(in crate::replay) fn details(&self) -> serde_json::Map<String, serde_json::Value> {
         let Self {
             origin,
             destination,
             parcel,
             ..
         } = self;
-        let details = json!({
-            "origin_address": origin.address,
-            "origin_lat": origin.lat,
-            "origin_lng": origin.lng,
-            "destination_address": destination.address,
-            "destination_lat": destination.lat,
-            "destination_lng": destination.lng,
-            "weight_kg": parcel.weight_kg,
-            "length_cm": parcel.length_cm,
-            "width_cm": parcel.width_cm,
-            "height_cm": parcel.height_cm,
-            "content_description": parcel.content_description,
-        });
-        details.to_string().into_bytes()
+        let details = [
+            ("origin_address", json!(origin.address)),
+            ("origin_lat", json!(origin.lat)),
+            ("origin_lng", json!(origin.lng)),
+            ("destination_address", json!(destination.address)),
+            ("destination_lat", json!(destination.lat)),
+            ("destination_lng", json!(destination.lng)),
+            ("weight_kg", json!(parcel.weight_kg)),
+            ("length_cm", json!(parcel.length_cm)),
+            ("width_cm", json!(parcel.width_cm)),
+            ("height_cm", json!(parcel.height_cm)),
+            ("content_description", json!(parcel.content_description)),
+        ];
+        details
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect()
     }
 }
 
@@ -206,7 +214,7 @@ pub enum PlannedKind {
 
 impl PlannedKind {
     /// The place in the natural course of a shipment, which decides among steps of the same time.
-    fn rank(&self) -> Option<usize> {
+    pub(in crate::replay) fn rank(&self) -> Option<usize> {
         const COURSE: [&str; 5] = [
             "picked_up",
             "in_warehouse",

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use server::engine::Failure;
-use server::replay::replay;
 use store::Trouble;
 use store::folder::DATABASE_FILE;
 
 use super::unsure_store::{Commit, Script, UnsureStore};
 use super::{Setting, Stand, accepted, duplicate_of};
-use crate::replay::{many_orders, plan};
+use crate::replay::{many_orders, plan, replayed_by};
 
 async fn stand(script: &Script) -> Stand {
     let script = script.clone();
@@ -98,7 +97,7 @@ async fn a_replay_over_commits_of_unknown_outcome_leaves_nothing_waiting() {
     // The fourth has the steps that others, of the groups before it, have waited for.
     let every_second = [Commit::Known, Commit::MadeButSilent].into_iter().cycle();
     script.lock().unwrap().extend(every_second.take(20));
-    let summary = replay(stand.handle(), &plan, &|_| {}).await.unwrap();
+    let summary = replayed_by(stand.handle(), &plan).await;
     assert_eq!(summary.rejected.len(), 0, "{summary:?}");
     assert_eq!(summary.made + summary.known, 1_000);
     assert_eq!(summary.applied + summary.duplicates, 4_000);
