@@ -6,6 +6,7 @@
 )]
 
 mod cli;
+mod client;
 mod crash;
 mod engine;
 mod full_disk;
