@@ -246,6 +246,8 @@ fn what_becomes_of_a_shipment_is_the_same_in_any_lanes_and_batches() {
         let summary = replayed_in(lanes, speed, &plan, data.path());
         let told = Summary {
             example: summary.example.clone(),
+            // How often something waits in vain does depend on it.
+            sent: summary.sent,
             took: summary.took,
             ..expected.clone()
         };
@@ -310,6 +312,41 @@ fn a_first_part_and_then_the_rest_end_like_the_whole() {
         "{}",
         again.stdout
     );
+}
+
+#[test]
+fn an_address_or_a_speed_that_is_none_is_refused_before_anything_is_touched() {
+    let folder = five_orders();
+    let data = TempDir::new().unwrap();
+    let data = data.path().join("data");
+    for (flag, value, said) in [
+        (
+            "--url",
+            "https://example.com",
+            "https is not spoken here: this client has no TLS",
+        ),
+        (
+            "--url",
+            "example.com",
+            "is not an address: write http://HOST:PORT",
+        ),
+        ("--speed", "0", "is neither `max` nor a number above 0"),
+    ] {
+        let ended = run(olist(folder.path(), &data).args([flag, value]));
+        assert_eq!(ended.code(), Some(2), "{flag} {value}");
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
+    let mut command = olist(folder.path(), &data);
+    command.env("WAYBILL_TOKEN", "not a token");
+    let ended = run(command.args(["--url", "http://127.0.0.1:1"]));
+    assert_eq!(ended.code(), Some(2));
+    assert!(
+        ended.stderr.contains("WAYBILL_TOKEN is neither"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("not a token"), "{}", ended.stderr);
+    assert!(!data.exists());
 }
 
 #[test]
