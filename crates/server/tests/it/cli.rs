@@ -191,7 +191,7 @@ fn a_sound_store_is_proven_and_a_damaged_one_shown_where() {
     let verify = || run(&mut waybill_on("verify", data.path()));
     let sound = verify();
     assert_eq!(sound.code(), Some(0), "{sound:?}");
-    assert_eq!(sound.stdout, "all is well: 1 orders, 5 entries, 1 commits\n");
+    assert_eq!(sound.stdout, "all is well: 1 orders, 5 entries, 2 commits\n");
 
     let database = Connection::open(data.path().join(DATABASE_FILE)).unwrap();
     let damage = "UPDATE entries SET occurred_at = occurred_at + 1 WHERE position = 3; \
@@ -203,7 +203,7 @@ fn a_sound_store_is_proven_and_a_damaged_one_shown_where() {
     assert!(
         damaged
             .stdout
-            .contains("commit 1: its digest is not that of the log up to it\n"),
+            .contains("commit 2: its digest is not that of the log up to it\n"),
         "{}",
         damaged.stdout
     );
@@ -215,7 +215,7 @@ fn a_sound_store_is_proven_and_a_damaged_one_shown_where() {
         damaged.stdout
     );
     let last = damaged.stdout.lines().last().unwrap();
-    assert!(last.ends_with("wrong: 1 orders, 5 entries, 1 commits"), "{last}");
+    assert!(last.ends_with("wrong: 1 orders, 5 entries, 2 commits"), "{last}");
 }
 
 #[test]
