@@ -91,6 +91,7 @@ impl<'a> InProcess<'a> {
                 commands: commands.clone(),
                 atomic: false,
                 keep_refusals: true,
+                ..Submission::default()
             };
             let answers = self.handle.submit_patiently(submission).await?;
             let unavailable = |answer: &Answer| matches!(answer, Err(Failure::Unavailable(_)));
