@@ -27,6 +27,7 @@ use super::problem::{Kind, Problem, ProblemSchema};
 use super::query::Parameters;
 use super::state::AppState;
 use super::{body, limits};
+use crate::accounts::Entity;
 use crate::engine::{Answer, Command, OnceAnswer, Outcome, Submission};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -249,7 +250,13 @@ async fn redrive(
     });
     let (records, audited) = (
         answer.clone(),
-        trail.of(&asker, "dead_letter.redrive", "dead_letter", &dead_letter_id, now),
+        trail.of(
+            &asker,
+            "dead_letter.redrive",
+            Entity::DeadLetter,
+            &dead_letter_id,
+            now,
+        ),
     );
     let for_records = once.clone();
     let submission = Submission {
