@@ -179,7 +179,8 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
 fn client_address(state: &AppState, request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let mut address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    if !(state.is_trusted_proxy)(address) {
+    let is_proxy = |address| state.trusted_proxies.iter().any(|block| block.contains(address));
+    if !is_proxy(address) {
         return address;
     }
     let forwarded: Vec<&str> = request
@@ -192,7 +193,7 @@ fn client_address(state: &AppState, request: &Request) -> IpAddr {
     for hop in forwarded.into_iter().rev() {
         let Ok(hop) = hop.trim().parse() else { break };
         address = hop;
-        if !(state.is_trusted_proxy)(address) {
+        if !is_proxy(address) {
             break;
         }
     }

@@ -20,7 +20,7 @@ use super::limits::TOKEN_BYTES;
 use super::problem::{Kind, Problem};
 use super::state::AppState;
 
-pub(crate) use passwords::Passwords;
+pub(crate) use passwords::{Passwords, hash_now};
 pub(crate) use principal::{Asker, Asking, Principal};
 pub(crate) use tokens::Tokens;
 
