@@ -206,9 +206,11 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
     let allowed = match origins {
         CorsOrigins::Closed => return None,
         CorsOrigins::Any => AllowOrigin::any(),
-        CorsOrigins::Listed(origins) => {
-            AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
-        }
+        CorsOrigins::Listed(origins) => AllowOrigin::list(
+            origins
+                .iter()
+                .filter_map(|origin| HeaderValue::from_str(origin).ok()),
+        ),
     };
     let layer = CorsLayer::new()
         .allow_origin(allowed)
