@@ -11,8 +11,8 @@ use crate::settings::{Seed, SettingFlags, Settings};
 
 /// Runs the server
 ///
-/// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless ADMIN_USERNAME and
-/// ADMIN_PASSWORD say who it is.
+/// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless `ADMIN_USERNAME` and
+/// `ADMIN_PASSWORD` say who it is.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill serve --port 8080 --data-dir waybill-data")]
 pub(super) struct Serve {

@@ -168,7 +168,6 @@ impl Http {
     }
 
     /// Only the metrics, for an address of their own.
-    #[must_use]
     pub fn metrics_router(&self) -> Router {
         let (routes, _) = metrics::router().split_for_parts();
         routes.with_state(self.state.clone())
