@@ -87,6 +87,7 @@ pub(super) async fn redrive(
     let audited = trail.of(&asker, "dead_letter.redrive", "dead_letter", &dead_letter_id, now);
     let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     let submission = Submission {
+        label: asker.label(),
         commands: vec![command],
         once: once.clone(),
         records: Some(Arc::new({

@@ -61,6 +61,8 @@ pub(crate) struct Parts {
     members: Map<String, Value>,
     errors: Vec<FieldProblem>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What happened inside: for the log only.
+    pub(crate) cause: Option<String>,
 }
 
 impl Problem {
@@ -72,6 +74,7 @@ impl Problem {
             members: Map::new(),
             errors: Vec::new(),
             headers: Vec::new(),
+            cause: None,
         }))
     }
 
@@ -126,6 +129,12 @@ impl Problem {
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
+        self
+    }
+
+    /// Adds what happened inside, for the log.
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = Some(cause.into());
         self
     }
 
