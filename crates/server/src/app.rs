@@ -43,6 +43,18 @@ impl App {
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start(data_dir: &Path, observer: Option<Observer>) -> Result<Self, StartError> {
+        Self::start_scaled(data_dir, DelayScale::ONE, observer)
+    }
+
+    /// As [`App::start`], with automatic delays stretched.
+    ///
+    /// # Errors
+    /// [`StartError`]; each message names the cure.
+    pub fn start_scaled(
+        data_dir: &Path,
+        scale: DelayScale,
+        observer: Option<Observer>,
+    ) -> Result<Self, StartError> {
         let mut random =
             StdRng::try_from_rng(&mut SysRng).map_err(|error| StartError::Random(error.to_string()))?;
         let clock = Arc::new(SystemClock);
@@ -57,7 +69,7 @@ impl App {
             store: Arc::new(store),
             clock,
             random,
-            scale: DelayScale::ONE,
+            scale,
             queue_commands: QUEUE_COMMANDS,
             queue_wait: QUEUE_WAIT,
             dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,

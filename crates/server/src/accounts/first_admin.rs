@@ -1,6 +1,7 @@
 //! The first admin: a store with no user at all would let nobody in.
 
 use std::fmt;
+use std::io::Write;
 
 use model::role::Role;
 
@@ -20,6 +21,19 @@ pub struct GeneratedPassword {
     pub username: Box<str>,
     /// The password.
     pub password: Secret,
+}
+
+impl GeneratedPassword {
+    /// Tells it on standard error, where the log goes: standard output is for what was asked for.
+    pub fn tell(&self) {
+        let (username, password) = (&self.username, self.password.expose());
+        let told = writeln!(
+            std::io::stderr().lock(),
+            "waybill: made the admin {username} with the password {password} - this is shown once, keep it"
+        );
+        // Who closed standard error wanted to read nothing.
+        told.ok();
+    }
 }
 
 impl fmt::Debug for GeneratedPassword {

@@ -112,7 +112,8 @@ impl NewUser {
             role: self.role,
             client: self.client.clone(),
             disabled: false,
-            sessions_valid_from: now,
+            // None was ended yet. By the time of its making, a token of an outside issuer would be void whose `iat` is in whole seconds.
+            sessions_valid_from: Timestamp::default(),
             created_at: now,
             updated_at: now,
             version: 1,

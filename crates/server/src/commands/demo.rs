@@ -1,216 +1,107 @@
 //! `waybill demo`.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use clap::Args;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use store::Store;
 
-use super::history::timeline;
-use super::output::{grouped, per_second, progress_bar, say, short};
-use super::{Ended, Problem, above_zero, told_to_stop};
-use crate::app::App;
+use super::output::point_out;
+use super::serve::serve;
+use super::{Ended, Problem, above_zero};
+use crate::accounts;
 use crate::engine::Handle;
-use crate::latencies::CommitLatencies;
-use crate::traffic::{Acknowledged, Counters, Listener, Traffic, TrafficOptions};
+use crate::logging;
+use crate::server::Server;
+use crate::settings::{SettingFlags, Settings};
+use crate::traffic::{Counters, Traffic, TrafficOptions};
 
-/// Events shown at a time.
-const SHOWN_EVENTS: usize = 8;
-/// How often the picture is drawn on a terminal, and how often a line is printed elsewhere.
-const DRAW_EVERY: Duration = Duration::from_millis(500);
-const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Senders of made-up traffic: the drivers of the two seeded clients.
+const SENDERS: usize = 2;
+/// Shipments that each of them keeps under way.
+const UNDER_WAY: usize = 40;
 
-/// Shows made-up shipments moving through the engine, for a minute
+/// Runs a server to look at: seeded users, shipments moving
 ///
-/// A throw-away store, unless a data folder is named. Nothing has to be installed.
+/// On 127.0.0.1, in a throw-away data folder unless one is named. Nothing has to be installed. Everybody knows the passwords of its
+/// users: it is for looking, not for use.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  waybill demo --seconds 20 --data-dir waybill-data")]
+#[command(after_help = "Example:\n  waybill demo --port 8080 --data-dir waybill-demo")]
 pub(super) struct Demo {
-    /// Keep the data in this folder.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// How long.
-    #[arg(long, default_value = "60", value_name = "S", allow_negative_numbers = true)]
-    seconds: f64,
-    /// Commands a second.
-    #[arg(long, default_value = "200", value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
+    /// Only the seeded users, no made-up shipments.
+    #[arg(long)]
+    no_simulate: bool,
+    /// Made-up commands a second.
+    #[arg(long, default_value = "10", value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     rate: f64,
-}
-
-/// The latest events, and one shipment that came home.
-#[derive(Default)]
-struct Seen {
-    latest: VecDeque<String>,
-    delivered: Option<String>,
+    #[command(flatten)]
+    settings: SettingFlags,
 }
 
 impl Demo {
     pub(super) async fn run(&self) -> Result<Ended, Problem> {
-        let seconds =
-            Duration::try_from_secs_f64(self.seconds).map_err(|error| format!("--seconds: {error}"))?;
-        let throw_away = if self.data_dir.is_none() {
-            Some(tempfile::tempdir()?)
-        } else {
-            None
+        let (mut settings, sources) = Settings::of_process(&self.settings)?;
+        logging::init(settings.log_level, settings.log_format);
+        settings.app_host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let kept = sources.is_set("WAYBILL_DATA_DIR");
+        // Removed when the server has ended.
+        let throw_away = if kept { None } else { Some(tempfile::tempdir()?) };
+        let data_dir = match &throw_away {
+            Some(folder) => folder.path().join("data"),
+            None => settings.data_dir.clone(),
         };
-        let made = throw_away.as_ref().map(|folder| folder.path().join("data"));
-        let data_dir = self.data_dir.clone().or(made).ok_or("no data folder")?;
-        let latencies = CommitLatencies::default();
-        let app = App::start(&data_dir, Some(latencies.observer()))?;
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let counters = Arc::new(Counters::default());
-        let traffic = Traffic {
-            handle: app.engine().handle().clone(),
+        let server = Server::start(settings, &data_dir).await?;
+        accounts::seed_demo(server.engine()).await?;
+        tell(&server);
+        let traffic = self.traffic(server.engine().clone())?;
+        // Before the front door closes: what it has sent is answered then.
+        let (stop, mut stopped) = tokio::sync::watch::channel(false);
+        let simulate = async {
+            match traffic {
+                Some(traffic) => {
+                    let end = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+                    Ok(traffic.run(end).await?)
+                }
+                None => Ok::<(), Problem>(()),
+            }
+        };
+        let serving = async {
+            let ended = serve(server, std::future::pending()).await;
+            stop.send_replace(true);
+            ended
+        };
+        let (ended, simulated) = tokio::join!(serving, simulate);
+        simulated?;
+        ended
+    }
+
+    fn traffic(&self, handle: Handle) -> Result<Option<Traffic>, Problem> {
+        if self.no_simulate {
+            return Ok(None);
+        }
+        Ok(Some(Traffic {
+            handle,
             options: TrafficOptions {
-                submitters: 4,
-                batch: 5,
-                under_way: 50,
+                submitters: SENDERS,
+                batch: 1,
+                under_way: UNDER_WAY,
                 rate: Some(self.rate),
                 seed: SysRng.try_next_u64()?,
             },
-            counters: counters.clone(),
-            listener: Some(listener(seen.clone())),
-        };
-        let screen = Screen {
-            handle: app.engine().handle().clone(),
-            counters,
-            latencies,
-            seen: seen.clone(),
-        };
-        let draw = async {
-            tokio::select! {
-                () = screen.draw(seconds) => {}
-                () = told_to_stop() => {}
-            }
-        };
-        traffic.run(draw).await?;
-        say(&screen.text(seconds)?);
-        let delivered = seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .delivered
-            .clone();
-        if let Some(shipment) = delivered {
-            say("\nOne of them, from its log:\n");
-            say(&timeline(&**screen.handle.store(), &shipment)?);
-        }
-        app.stop().await?;
-        if self.data_dir.is_some() {
-            let dir = data_dir.display();
-            say(&format!(
-                "\nThe data are kept: `waybill verify --data-dir {dir}` proves them."
-            ));
-        }
-        Ok(Ended::Well)
+            counters: Arc::new(Counters::default()),
+            listener: None,
+        }))
     }
 }
 
-fn listener(seen: Arc<Mutex<Seen>>) -> Listener {
-    Arc::new(move |news: &[Acknowledged]| {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for acknowledged in news {
-            let Acknowledged::Event {
-                shipment,
-                status,
-                source,
-                ..
-            } = acknowledged
-            else {
-                continue;
-            };
-            if &**status == "delivered" {
-                seen.delivered = Some(shipment.to_string());
-            }
-            if seen.latest.len() == SHOWN_EVENTS {
-                seen.latest.pop_front();
-            }
-            seen.latest
-                .push_back(format!("  {shipment}  {status:<14} {source}"));
-        }
-    })
-}
-
-/// What is drawn.
-struct Screen {
-    handle: Handle,
-    counters: Arc<Counters>,
-    latencies: CommitLatencies,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl Screen {
-    async fn draw(&self, length: Duration) {
-        let bar = progress_bar(
-            length.as_secs(),
-            "{msg}\n\n{bar:40} {pos} of {len} s (Ctrl-C ends it)",
-        );
-        let every = if bar.is_hidden() { LINE_EVERY } else { DRAW_EVERY };
-        let began = Instant::now();
-        loop {
-            let left = length.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            tokio::time::sleep(every.min(left)).await;
-            let text = self
-                .text(began.elapsed())
-                .unwrap_or_else(|problem| problem.to_string());
-            if bar.is_hidden() {
-                say(text.lines().next().unwrap_or_default());
-            }
-            let latest: Vec<String> = self
-                .seen
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .latest
-                .iter()
-                .cloned()
-                .collect();
-            bar.set_message(format!("{text}\n\n{}", latest.join("\n")));
-            bar.set_position(began.elapsed().as_secs());
-        }
-        bar.finish_and_clear();
-    }
-
-    /// One line of totals, one of commits, one of statuses.
-    fn text(&self, elapsed: Duration) -> Result<String, Problem> {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.counters;
-        let accepted = read(&counters.created) + read(&counters.applied);
-        let mut text = format!(
-            "{} shipments, {} events applied, {} duplicates, {} refused · {} a second",
-            grouped(read(&counters.created)),
-            grouped(read(&counters.applied)),
-            grouped(read(&counters.duplicates)),
-            grouped(read(&counters.refused)),
-            per_second(accepted, elapsed)
-        );
-        if let Some(times) = self.latencies.percentiles() {
-            let [p50, p99] = [times.p50, times.p99].map(short);
-            text.push_str(&format!(
-                "\n{} durable commits, p50 {p50}, p99 {p99}",
-                times.count
-            ));
-        }
-        let store: &dyn Store = &**self.handle.store();
-        let counts = store.reading(|reader| reader.status_counts())?;
-        let mut by_status: BTreeMap<_, u64> = BTreeMap::new();
-        for count in counts {
-            *by_status.entry((count.lifecycle, count.status)).or_default() += count.orders;
-        }
-        let statuses: Vec<String> = by_status
-            .into_iter()
-            .filter_map(|((lifecycle, status), orders)| {
-                let lifecycle = self.handle.lifecycle(lifecycle)?;
-                Some(format!("{} {}", lifecycle.state_name(status), grouped(orders)))
-            })
-            .collect();
-        text.push_str(&format!("\n{}", statuses.join(" · ")));
-        Ok(text)
-    }
+fn tell(server: &Server) {
+    let address = server.address();
+    point_out(&format!(
+        "Users: admin_user, operator_user, client_user_001 and 002, driver_user_001 and 002, customer_user_001 and 002;\n\
+         all with the password password123. Documentation: http://{address}/docs. Ctrl-C ends it.\n\
+         \n  TOKEN=$(curl -s http://{address}/auth/login -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"username\":\"operator_user\",\"password\":\"password123\"}}' | sed 's/.*\"token\":\"\\([^\"]*\\).*/\\1/')\n  \
+         curl -s http://{address}/shipments -H \"Authorization: Bearer $TOKEN\"\n"
+    ));
 }

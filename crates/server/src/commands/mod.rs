@@ -7,8 +7,10 @@ mod demo;
 mod healthcheck;
 mod history;
 mod lifecycle;
+mod openapi;
 mod output;
 mod replay;
+mod serve;
 mod simulate;
 mod verify;
 
@@ -31,6 +33,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Demo(demo::Demo),
     Replay(replay::Replay),
     History(history::History),
@@ -39,6 +42,8 @@ enum Command {
     Lifecycle(lifecycle::LifecycleCommand),
     Config(config::ConfigCommand),
     Healthcheck(healthcheck::Healthcheck),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     Completions(completions::Completions),
 }
 
@@ -46,13 +51,13 @@ impl Command {
     /// Whether it reads [`crate::settings::Settings`]: it then begins the log itself, by them, or has none.
     const fn has_settings(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Healthcheck(_) => true,
-            Self::Demo(_)
-            | Self::Replay(_)
+            Self::Serve(_) | Self::Demo(_) | Self::Config(_) | Self::Healthcheck(_) => true,
+            Self::Replay(_)
             | Self::History(_)
             | Self::Verify(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
+            | Self::OpenApi(_)
             | Self::Completions(_) => false,
         }
     }
@@ -83,6 +88,26 @@ enum Ended {
 
 /// Why a command was not done, in words for whoever ran it.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Waits for the first SIGINT or SIGTERM, or for `end`. A second signal leaves at once: what was answered is durable.
+async fn told_to_stop_twice(end: impl Future<Output = ()>) {
+    tokio::select! {
+        () = told_to_stop() => {}
+        () = end => {}
+    }
+    let again = std::thread::Builder::new().name("second-signal".to_owned());
+    // A runtime of its own: the first one may be what hangs.
+    again
+        .spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(told_to_stop());
+                complain("stopped at once; everything that was answered is kept");
+                std::process::exit(130);
+            }
+        })
+        .ok();
+}
 
 /// Waits for the first SIGINT or SIGTERM.
 async fn told_to_stop() {
@@ -122,7 +147,9 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
+            Command::Serve(serve) => serve.run().await,
             Command::Demo(demo) => demo.run().await,
+            Command::OpenApi(openapi) => openapi.run(),
             Command::Replay(replay) => replay.run().await,
             Command::History(history) => history.run(),
             Command::Verify(verify) => verify.run(),

@@ -40,6 +40,15 @@ impl Room {
     }
 }
 
+impl Room {
+    /// Takes room for so many bytes as soon as there is some: only for who holds none that others wait for.
+    pub(crate) async fn wait_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let room = self.0.clone().acquire_many_owned(places).await;
+        room.map_err(|_| Problem::internal())
+    }
+}
+
 /// A body, and the room it takes until it is dropped.
 pub(crate) struct Received {
     pub(crate) bytes: Bytes,

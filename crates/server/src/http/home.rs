@@ -57,7 +57,7 @@ async fn style() -> impl IntoResponse {
 #[utoipa::path(get, path = "/problems", tag = "pages", security(()),
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 async fn problem_list() -> impl IntoResponse {
-    let row = |kind: &Kind| {
+    let row = |kind: Kind| {
         format!(
             "<tr><td><a href=\"/problems/{}\">{}</a></td><td><code>{}</code></td><td>{}</td></tr>\n",
             kind.slug(),
@@ -66,7 +66,7 @@ async fn problem_list() -> impl IntoResponse {
             kind.status().as_u16()
         )
     };
-    let rows: String = Kind::ALL.iter().map(row).collect();
+    let rows: String = Kind::all().map(row).collect();
     page("Errors", &format!("<h1>Errors</h1>\n<table>\n{rows}</table>"))
 }
 
@@ -78,7 +78,7 @@ async fn problem_list() -> impl IntoResponse {
     responses((status = 200, description = "A page", body = String, content_type = "text/html"),
         (status = 404, description = "There is no such kind of error", body = ProblemSchema)))]
 async fn problem_page(Path(slug): Path<String>) -> Result<impl IntoResponse, Problem> {
-    let kind = Kind::ALL.into_iter().find(|kind| kind.slug() == slug);
+    let kind = Kind::all().find(|kind| kind.slug() == slug);
     let kind = kind.ok_or_else(|| Problem::not_found("there is no such kind of error"))?;
     let body = format!(
         "<p><a href=\"/problems\">All errors</a></p>\n<h1>{}</h1>\n<p><code>{}</code>, HTTP status {}</p>\n<p>{}</p>",

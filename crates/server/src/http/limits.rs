@@ -60,6 +60,8 @@ pub const PAGE: u32 = 500;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Events of a stream that are handed to the engine at once: enough to fill a commit, and 10 ms of its work.
 pub const STREAM_GROUP: usize = 1_000;
+/// A group is full with so many bytes, too: lines may be large.
+pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
 /// Groups of one stream under way: while one commits, the next is parsed.
 pub const STREAM_GROUPS: usize = 3;
 /// A prefix of tracking numbers and nine symbols fit into an id; anything longer is no id.

@@ -27,7 +27,6 @@ mod serve;
 mod shipments;
 mod state;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -40,6 +39,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::engine::{Handle, Observer};
+use crate::settings::{CorsOrigins, IpBlock};
 use state::{AppState, Parts};
 
 /// Answers smaller than this are sent as they are: they fit into one packet.
@@ -55,10 +55,10 @@ pub struct Options {
     pub rate_limit_per_minute: u32,
     /// What tracking numbers begin with.
     pub tracking_prefix: String,
-    /// Whether an address is that of a proxy whose word on the caller's address is taken.
-    pub is_trusted_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
-    /// Origins that browsers may call from; `*` for all.
-    pub cors_origins: Vec<String>,
+    /// Proxies whose word on the caller's address is taken.
+    pub trusted_proxies: Vec<IpBlock>,
+    /// Origins that browsers may call from.
+    pub cors_origins: CorsOrigins,
     /// Counters, made beforehand as the engine counts too.
     pub metrics: Metrics,
     /// Whether `/metrics` is served here.
@@ -123,7 +123,7 @@ impl Http {
             rate_limit: rate_limit::RateLimit::per_minute(options.rate_limit_per_minute),
             metrics: options.metrics.0,
             tracking_prefix: options.tracking_prefix,
-            is_trusted_proxy: options.is_trusted_proxy,
+            trusted_proxies: options.trusted_proxies,
         });
         let mut routes = routes();
         if options.serve_metrics {
@@ -168,7 +168,6 @@ impl Http {
     }
 
     /// Only the metrics, for an address of their own.
-    #[must_use]
     pub fn metrics_router(&self) -> Router {
         let (routes, _) = metrics::router().split_for_parts();
         routes.with_state(self.state.clone())
@@ -202,18 +201,15 @@ fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Closed where no origin is named.
-fn cors(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let allowed = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(
+fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
+    let allowed = match origins {
+        CorsOrigins::Closed => return None,
+        CorsOrigins::Any => AllowOrigin::any(),
+        CorsOrigins::Listed(origins) => AllowOrigin::list(
             origins
                 .iter()
                 .filter_map(|origin| HeaderValue::from_str(origin).ok()),
-        )
+        ),
     };
     let layer = CorsLayer::new()
         .allow_origin(allowed)

@@ -1,7 +1,6 @@
 //! What every handler is given.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use model::Lifecycle;
@@ -19,6 +18,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rate_limit::RateLimit;
 use crate::engine::Handle;
+use crate::settings::IpBlock;
 
 /// Reads at once: as many as the store lends readers.
 const READS_AT_ONCE: usize = store::limits::READERS;
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) under_way: UnderWay,
     pub(crate) tracking_prefix: String,
     /// Proxies whose word on the caller's address is taken.
-    pub(crate) is_trusted_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    pub(crate) trusted_proxies: Vec<IpBlock>,
     pub(crate) openapi: std::sync::OnceLock<bytes::Bytes>,
     reads: Semaphore,
     names: RwLock<HashMap<PartyId, Arc<str>>>,
@@ -59,7 +59,7 @@ pub(crate) struct Parts {
     pub(crate) rate_limit: RateLimit,
     pub(crate) metrics: Metrics,
     pub(crate) tracking_prefix: String,
-    pub(crate) is_trusted_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    pub(crate) trusted_proxies: Vec<IpBlock>,
 }
 
 impl AppState {
@@ -72,7 +72,7 @@ impl AppState {
             room: Room::of_bytes(super::limits::BODIES_IN_MEMORY_BYTES),
             under_way: UnderWay::default(),
             tracking_prefix: parts.tracking_prefix,
-            is_trusted_proxy: parts.is_trusted_proxy,
+            trusted_proxies: parts.trusted_proxies,
             openapi: std::sync::OnceLock::new(),
             reads: Semaphore::new(READS_AT_ONCE),
             names: RwLock::default(),

@@ -11,6 +11,7 @@ mod crash;
 mod engine;
 mod full_disk;
 mod harness;
+mod http;
 mod olist;
 mod replay;
 mod settings;

@@ -147,6 +147,7 @@ async fn json(
     let decided = Arc::new(decided);
     let records = decided.clone();
     let submission = Submission {
+        label: asker.label(),
         commands,
         keep_refusals: true,
         contents: Some(Arc::new(BatchContents {

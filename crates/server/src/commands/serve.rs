@@ -1,0 +1,55 @@
+//! `waybill serve`.
+
+use clap::Args;
+
+use super::output::say;
+use super::{Ended, Problem, told_to_stop_twice};
+use crate::accounts;
+use crate::logging;
+use crate::server::Server;
+use crate::settings::{Seed, SettingFlags, Settings};
+
+/// Runs the server
+///
+/// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless `ADMIN_USERNAME` and
+/// `ADMIN_PASSWORD` say who it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  waybill serve --port 8080 --data-dir waybill-data")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Serve {
+    pub(super) async fn run(&self) -> Result<Ended, Problem> {
+        let (settings, _) = Settings::of_process(&self.settings)?;
+        logging::init(settings.log_level, settings.log_format);
+        let data_dir = settings.data_dir.clone();
+        let server = Server::start(settings.clone(), &data_dir).await?;
+        if settings.seed == Some(Seed::Demo) {
+            accounts::seed_demo(server.engine()).await?;
+            if !settings.app_host.is_loopback() {
+                tracing::warn!(
+                    "SEED=demo on a public address: everybody knows the passwords of its users, the admin's too"
+                );
+            }
+        } else if let Some(admin) = accounts::first_admin(
+            server.engine(),
+            settings.admin_username.as_deref(),
+            settings.admin_password.as_ref(),
+        )
+        .await?
+        {
+            admin.tell();
+        }
+        serve(server, std::future::pending()).await
+    }
+}
+
+/// Says where it listens, and serves until told to stop or `end` ends.
+pub(super) async fn serve(server: Server, end: impl Future<Output = ()>) -> Result<Ended, Problem> {
+    let shutdown = told_to_stop_twice(end);
+    say(&format!("waybill listening on http://{}", server.address()));
+    server.run(shutdown).await?;
+    Ok(Ended::Well)
+}

@@ -1,0 +1,169 @@
+//! A server: the engine, the front door and what goes on beside them, built, run and stopped in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::{App, StartError};
+use crate::engine::Handle;
+use crate::housekeeping::Housekeeping;
+use crate::http::{self, Http, Metrics};
+use crate::secret_file;
+use crate::settings::{Secret, Settings};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store or the engine.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The front door.
+    #[error(transparent)]
+    Build(#[from] http::BuildError),
+    /// An address that cannot be listened on.
+    #[error("{setting} {address} cannot be listened on ({reason}): name another, or stop what listens there")]
+    Listen {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        reason: io::ErrorKind,
+    },
+    /// The secret in the data folder.
+    #[error(transparent)]
+    Secret(#[from] secret_file::SecretError),
+}
+
+/// A server that listens and does not serve yet.
+pub struct Server {
+    app: App,
+    http: Http,
+    housekeeping: Housekeeping,
+    listener: TcpListener,
+    metrics_listener: Option<TcpListener>,
+    address: SocketAddr,
+    settings: Settings,
+}
+
+impl Server {
+    /// Opens the store, starts the engine and takes the address.
+    ///
+    /// # Errors
+    /// [`ServeError`]; each message names the cure.
+    pub async fn start(settings: Settings, data_dir: &Path) -> Result<Self, ServeError> {
+        let metrics = Metrics::new()?;
+        let app = App::start_scaled(data_dir, settings.delay_scale, Some(metrics.observer()))?;
+        let jwt_secrets = match &settings.jwt_secret {
+            Some(secrets) => secrets
+                .iter()
+                .map(|secret| Secret::expose(secret).to_owned())
+                .collect(),
+            None => vec![secret_file::kept_in(data_dir)?],
+        };
+        let options = http::Options {
+            jwt_secrets,
+            known_users_only: settings.jwt_known_users_only,
+            rate_limit_per_minute: settings.rate_limit_per_minute,
+            tracking_prefix: settings.tracking_prefix.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            cors_origins: settings.cors_origins.clone(),
+            metrics,
+            serve_metrics: settings.metrics_addr.is_none(),
+        };
+        let http = Http::new(app.engine().handle().clone(), options)?;
+        let listener = listen(
+            "APP_HOST and APP_PORT",
+            (settings.app_host, settings.app_port).into(),
+        )
+        .await?;
+        let metrics_listener = match settings.metrics_addr {
+            Some(address) => Some(listen("METRICS_ADDR", address).await?),
+            None => None,
+        };
+        let address = listener.local_addr().map_err(|error| ServeError::Listen {
+            setting: "APP_HOST and APP_PORT",
+            address: (settings.app_host, settings.app_port).into(),
+            reason: error.kind(),
+        })?;
+        Ok(Self {
+            housekeeping: Housekeeping {
+                engine: app.engine().handle().clone(),
+                dead_letters_kept_days: settings.dead_letter_keep_days,
+            },
+            app,
+            http,
+            listener,
+            metrics_listener,
+            address,
+            settings,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The engine, for what runs beside the front door.
+    #[must_use]
+    pub const fn engine(&self) -> &Handle {
+        self.app.engine().handle()
+    }
+
+    /// Serves until `shutdown` ends; then takes no more, finishes what was accepted, and closes the store.
+    ///
+    /// # Errors
+    /// [`StartError::WriterDied`].
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let until_stop = |mut stopped: watch::Receiver<bool>| async move {
+            // The sender lives as long as this does.
+            stopped.wait_for(|stopped| *stopped).await.ok();
+        };
+        let grace = self.settings.shutdown_grace;
+        let metrics_router = self.http.metrics_router();
+        let serve_metrics = {
+            let (listener, stopped) = (self.metrics_listener, stopped.clone());
+            async move {
+                if let Some(listener) = listener {
+                    http::serve_plain(listener, metrics_router, until_stop(stopped)).await;
+                }
+            }
+        };
+        let announce = async {
+            shutdown.await;
+            tracing::info!("stopping: what was accepted is finished first");
+            stop.send_replace(true);
+        };
+        let (finished, (), (), ()) = tokio::join!(
+            self.http.serve(self.listener, until_stop(stopped.clone()), grace),
+            serve_metrics,
+            self.housekeeping.run(until_stop(stopped.clone())),
+            announce,
+        );
+        if !finished {
+            tracing::warn!(
+                "some connections did not end within {} s and were cut",
+                grace.as_secs()
+            );
+        }
+        self.app.stop().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| ServeError::Listen {
+            setting,
+            address,
+            reason: error.kind(),
+        })
+}

@@ -1,0 +1,3 @@
+//! The wire contract, over the wire.
+
+mod shipments;
