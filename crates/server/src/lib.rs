@@ -1,6 +1,5 @@
 //! The server: the engine, and the commands of the `waybill` binary.
 
-pub mod accounts;
 pub mod app;
 pub mod client;
 pub mod clock;

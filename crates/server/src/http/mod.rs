@@ -236,4 +236,3 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
         .max_age(Duration::from_secs(600));
     Some(layer)
 }
-pub(crate) use auth::hash_now;
