@@ -1,5 +1,6 @@
 //! The server: the engine, and the commands of the `waybill` binary.
 
+pub mod accounts;
 pub mod app;
 pub mod client;
 pub mod clock;

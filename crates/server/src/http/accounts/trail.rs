@@ -7,11 +7,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use model::time::Timestamp;
-use serde_json::Value;
 use store::accounts::AuditRecord;
 
 use super::super::auth::Principal;
 use super::super::front::{ClientAddress, RequestId};
+use crate::accounts::{By, Entity};
 
 /// A handler's parameter: from where and by which request a change is made.
 #[derive(Clone)]
@@ -32,6 +32,16 @@ impl<S: Sync> FromRequestParts<S> for Trail {
 }
 
 impl Trail {
+    /// A principal, as who makes a change.
+    pub(in crate::http) fn by(&self, principal: &Principal) -> By {
+        By {
+            actor: (**principal.subject()).into(),
+            role: principal.role,
+            ip: self.ip.map(|ip| ip.to_string().into()),
+            request_id: self.request_id.as_deref().map(Into::into),
+        }
+    }
+
     /// A change of this thing by this principal.
     pub(in crate::http) fn of(
         &self,
@@ -41,31 +51,7 @@ impl Trail {
         entity_id: &str,
         now: Timestamp,
     ) -> AuditRecord {
-        AuditRecord {
-            audit_id: 0,
-            at: now,
-            actor: (**principal.subject()).into(),
-            role: principal.role,
-            action: action.into(),
-            entity_type: entity_type.into(),
-            entity_id: entity_id.into(),
-            before: None,
-            after: None,
-            ip: self.ip.map(|ip| ip.to_string().into()),
-            request_id: self.request_id.as_deref().map(Into::into),
-        }
-    }
-}
-
-/// What a thing was and is, for a record of its change. No secrets.
-pub(in crate::http) fn with_states(
-    record: AuditRecord,
-    before: Option<&Value>,
-    after: Option<&Value>,
-) -> AuditRecord {
-    AuditRecord {
-        before: before.map(|value| value.to_string().into()),
-        after: after.map(|value| value.to_string().into()),
-        ..record
+        self.by(principal)
+            .record(action, Entity(entity_type, entity_id), now, None, None)
     }
 }
