@@ -4,6 +4,7 @@
 //! hashes, and hashing is left to the caller: it takes a core for tens of milliseconds, which the writer has not. Nothing here
 //! knows of HTTP.
 
+mod change;
 mod first_admin;
 pub mod limits;
 pub(crate) mod passwords;
@@ -19,10 +20,10 @@ pub use rules::BrokenRule;
 pub use seed::seed_demo;
 pub use user::{NewUser, Wish};
 
+pub(crate) use change::{Unchangeable, UserChange};
 pub(crate) use random::fresh_id;
-pub(crate) use rules::{client_problem, email_problem, name_problem, password_problem};
-pub(crate) use trail::{By, Entity};
-pub(crate) use user::{shown, taken_by_another};
+pub(crate) use rules::{client_id_problem, client_problem, email_problem, name_problem, password_problem};
+pub(crate) use trail::{By, Entity, States};
 
 use store::accounts::Taken;
 

@@ -100,14 +100,7 @@ pub(crate) fn client_problem(role: Role, client: Option<&str>) -> Option<BrokenR
             "required",
             format!("is required for the role {}", role.name()),
         )),
-        (Role::Client | Role::Driver, Some(client)) => length_problem("client_id", client, NAME_CHARS)
-            .or_else(|| {
-                let is_text = !client.trim().is_empty() && !client.chars().any(char::is_control);
-                (!is_text).then(|| {
-                    let message = "must be a client's id, without control characters";
-                    BrokenRule::new("client_id", "format", message)
-                })
-            }),
+        (Role::Client | Role::Driver, Some(client)) => client_id_problem(client),
         (Role::Customer | Role::Operator | Role::Admin | Role::System, Some(_)) => Some(BrokenRule::new(
             "client_id",
             "value",
@@ -115,6 +108,18 @@ pub(crate) fn client_problem(role: Role, client: Option<&str>) -> Option<BrokenR
         )),
         (Role::Customer | Role::Operator | Role::Admin | Role::System, None) => None,
     }
+}
+
+/// Of a client's id alone.
+pub(crate) fn client_id_problem(client: &str) -> Option<BrokenRule> {
+    if let Some(problem) = length_problem("client_id", client, NAME_CHARS) {
+        return Some(problem);
+    }
+    let is_text = !client.trim().is_empty() && !client.chars().any(char::is_control);
+    (!is_text).then(|| {
+        let message = "must be a client's id, without control characters";
+        BrokenRule::new("client_id", "format", message)
+    })
 }
 
 fn length_problem(field: &'static str, text: &str, most_chars: usize) -> Option<BrokenRule> {

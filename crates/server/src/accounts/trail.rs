@@ -17,9 +17,35 @@ pub(crate) struct By {
     pub(crate) request_id: Option<Box<str>>,
 }
 
-/// What is changed: its kind, such as `user`, and its id.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entity<'a>(pub(crate) &'a str, pub(crate) &'a str);
+/// What has a trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entity {
+    User,
+    ApiKey,
+    Token,
+    DeadLetter,
+}
+
+impl Entity {
+    pub(crate) const ALL: [Self; 4] = [Self::User, Self::ApiKey, Self::Token, Self::DeadLetter];
+
+    /// As records name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::ApiKey => "api_key",
+            Self::Token => "token",
+            Self::DeadLetter => "dead_letter",
+        }
+    }
+}
+
+/// What a thing was and is: no secrets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct States {
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
 
 impl By {
     /// The server itself, or whoever has its data folder.
@@ -32,25 +58,26 @@ impl By {
         }
     }
 
-    /// A record of a change. What the thing was and is must have no secrets.
+    /// A record of a change of the thing of this id.
     pub(crate) fn record(
         &self,
         action: &str,
-        entity: Entity<'_>,
+        entity: Entity,
+        entity_id: &str,
+        states: &States,
         now: Timestamp,
-        before: Option<&Value>,
-        after: Option<&Value>,
     ) -> AuditRecord {
+        let text = |state: &Option<Value>| state.as_ref().map(|state| state.to_string().into());
         AuditRecord {
             audit_id: 0,
             at: now,
             actor: self.actor.clone(),
             role: self.role,
             action: action.into(),
-            entity_type: entity.0.into(),
-            entity_id: entity.1.into(),
-            before: before.map(|value| value.to_string().into()),
-            after: after.map(|value| value.to_string().into()),
+            entity_type: entity.name().into(),
+            entity_id: entity_id.into(),
+            before: text(&states.before),
+            after: text(&states.after),
             ip: self.ip.clone(),
             request_id: self.request_id.clone(),
         }

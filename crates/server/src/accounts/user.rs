@@ -10,7 +10,7 @@ use super::random::{NoRandom, fresh_id};
 use super::rules::{
     BrokenRule, client_problem, email_problem, name_problem, password_problem, username_problem,
 };
-use super::trail::{By, Entity};
+use super::trail::{By, Entity, States};
 
 /// The domain of the addresses of users who gave none: no mail ever goes there (RFC 2606).
 const NO_MAIL_DOMAIN: &str = "example.invalid";
@@ -123,13 +123,11 @@ impl NewUser {
         if let Err(taken) = accounts.insert_user(&user)? {
             return Ok(Err(taken));
         }
-        let record = by.record(
-            "user.create",
-            Entity("user", &user.user_id),
-            now,
-            None,
-            Some(&shown(&user)),
-        );
+        let states = States {
+            before: None,
+            after: Some(shown(&user)),
+        };
+        let record = by.record("user.create", Entity::User, &user.user_id, &states, now);
         accounts.append_audit(&record)?;
         Ok(Ok(user))
     }

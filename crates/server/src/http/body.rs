@@ -122,6 +122,15 @@ pub(crate) async fn whole(room: &Room, body: Body, limit: usize) -> Result<Recei
     })
 }
 
+/// That a request whose path says everything says no more.
+pub(crate) async fn none(room: &Room, body: Body, limit: usize) -> Result<(), Problem> {
+    let received = whole(room, body, limit).await?;
+    if matches!(received.bytes.trim_ascii(), b"" | b"{}") {
+        return Ok(());
+    }
+    Err(Problem::field("", "unknown", "the body must be empty"))
+}
+
 pub(crate) fn too_large(limit: usize) -> Problem {
     Problem::new(
         Kind::PayloadTooLarge,

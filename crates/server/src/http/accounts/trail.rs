@@ -11,7 +11,7 @@ use store::accounts::AuditRecord;
 
 use super::super::auth::Principal;
 use super::super::front::{ClientAddress, RequestId};
-use crate::accounts::{By, Entity};
+use crate::accounts::{By, Entity, States};
 
 /// A handler's parameter: from where and by which request a change is made.
 #[derive(Clone)]
@@ -37,8 +37,16 @@ impl Trail {
         By {
             actor: (**principal.subject()).into(),
             role: principal.role,
+            ..self.by_nobody()
+        }
+    }
+
+    /// From where alone: who it is, is not known yet.
+    pub(in crate::http) fn by_nobody(&self) -> By {
+        By {
             ip: self.ip.map(|ip| ip.to_string().into()),
             request_id: self.request_id.as_deref().map(Into::into),
+            ..By::system()
         }
     }
 
@@ -47,11 +55,11 @@ impl Trail {
         &self,
         principal: &Principal,
         action: &str,
-        entity_type: &str,
+        entity: Entity,
         entity_id: &str,
         now: Timestamp,
     ) -> AuditRecord {
         self.by(principal)
-            .record(action, Entity(entity_type, entity_id), now, None, None)
+            .record(action, entity, entity_id, &States::default(), now)
     }
 }

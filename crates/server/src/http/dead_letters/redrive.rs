@@ -21,6 +21,7 @@ use super::super::idempotency::{self, JsonAnswer};
 use super::super::problem::{Kind, Problem, ProblemSchema};
 use super::super::state::AppState;
 use super::super::{body, limits};
+use crate::accounts::Entity;
 use crate::engine::{Answer, Command, OnceAnswer, Outcome, Submission};
 
 /// An event that was sent again and accepted.
@@ -84,7 +85,7 @@ pub(super) async fn redrive(
         tracking_number: kept.letter.public_id.to_string(),
         now,
     };
-    let audited = trail.of(&asker, "dead_letter.redrive", "dead_letter", &dead_letter_id, now);
+    let audited = trail.of(&asker, "dead_letter.redrive", Entity::DeadLetter, &dead_letter_id, now);
     let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     let submission = Submission {
         label: asker.label(),
