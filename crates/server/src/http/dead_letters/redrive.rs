@@ -85,7 +85,13 @@ pub(super) async fn redrive(
         tracking_number: kept.letter.public_id.to_string(),
         now,
     };
-    let audited = trail.of(&asker, "dead_letter.redrive", Entity::DeadLetter, &dead_letter_id, now);
+    let audited = trail.of(
+        &asker,
+        "dead_letter.redrive",
+        Entity::DeadLetter,
+        &dead_letter_id,
+        now,
+    );
     let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     let submission = Submission {
         label: asker.label(),
