@@ -61,7 +61,9 @@ async fn docs_file(Path(name): Path<String>) -> Result<impl IntoResponse, Proble
     file(&name)
 }
 
-fn file(name: &str) -> Result<([(HeaderName, String); 2], Vec<u8>), Problem> {
+type File = ([(HeaderName, String); 2], Vec<u8>);
+
+fn file(name: &str) -> Result<File, Problem> {
     let found = utoipa_swagger_ui::serve(name, CONFIG.clone()).map_err(|_| Problem::internal())?;
     let found = found.ok_or_else(|| Problem::not_found("there is no such file"))?;
     let headers = [
