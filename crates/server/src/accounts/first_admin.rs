@@ -1,14 +1,12 @@
 //! The first admin: a store with no user at all would let nobody in.
 
 use std::fmt;
-use std::io::Write;
 
 use model::role::Role;
 
-use super::AccountError;
-use super::passwords::{generated, hash_now};
-use super::trail::By;
-use super::user::{NewUser, Wish};
+use super::passwords::generated;
+use super::user::Wish;
+use super::{AccountError, by_system};
 use crate::engine::Handle;
 use crate::settings::Secret;
 
@@ -21,19 +19,6 @@ pub struct GeneratedPassword {
     pub username: Box<str>,
     /// The password.
     pub password: Secret,
-}
-
-impl GeneratedPassword {
-    /// Tells it on standard error, where the log goes: standard output is for what was asked for.
-    pub fn tell(&self) {
-        let (username, password) = (&self.username, self.password.expose());
-        let told = writeln!(
-            std::io::stderr().lock(),
-            "waybill: made the admin {username} with the password {password} - this is shown once, keep it"
-        );
-        // Who closed standard error wanted to read nothing.
-        told.ok();
-    }
 }
 
 impl fmt::Debug for GeneratedPassword {
@@ -67,21 +52,6 @@ pub async fn first_admin(
         client: None,
         password: password.expose(),
     };
-    let admin = NewUser::check(&wish)?.map_err(AccountError::Rules)?;
-    let username: Box<str> = admin.username().into();
-    let for_hash = password.clone();
-    let hash = tokio::task::spawn_blocking(move || hash_now(for_hash.expose())).await;
-    let hash = hash.ok().flatten();
-    let hash = hash.ok_or_else(|| AccountError::Store("the password could not be hashed".to_owned()))?;
-    let now = engine.clock().now();
-    let made = engine.with_writer(move |writer| {
-        let mut accounts = writer.accounts()?;
-        let made = admin.insert(&mut *accounts, hash, now, &By::system())?;
-        if made.is_ok() {
-            accounts.commit()?;
-        }
-        Ok(made)
-    });
-    made.await?.map_err(AccountError::Taken)?;
+    let username = by_system::make(engine, &wish).await?;
     Ok(is_generated.then_some(GeneratedPassword { username, password }))
 }

@@ -4,6 +4,7 @@
 //! hashes, and hashing is left to the caller: it takes a core for tens of milliseconds, which the writer has not. Nothing here
 //! knows of HTTP.
 
+pub mod by_system;
 mod change;
 mod first_admin;
 pub mod limits;

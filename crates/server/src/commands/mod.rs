@@ -12,6 +12,7 @@ mod output;
 mod replay;
 mod serve;
 mod simulate;
+mod user;
 mod verify;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ enum Command {
     Verify(verify::Verify),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
+    User(user::UserCommand),
     Config(config::ConfigCommand),
     Healthcheck(healthcheck::Healthcheck),
     #[command(name = "openapi")]
@@ -57,6 +59,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
+            | Self::User(_)
             | Self::OpenApi(_)
             | Self::Completions(_) => false,
         }
@@ -147,14 +150,15 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
-            Command::Serve(serve) => serve.run().await,
-            Command::Demo(demo) => demo.run().await,
+            Command::Serve(serve) => Box::pin(serve.run()).await,
+            Command::Demo(demo) => Box::pin(demo.run()).await,
             Command::OpenApi(openapi) => openapi.run(),
             Command::Replay(replay) => replay.run().await,
             Command::History(history) => history.run(),
             Command::Verify(verify) => verify.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
+            Command::User(user) => user.run().await,
             Command::Config(config) => config.run(),
             Command::Healthcheck(healthcheck) => healthcheck.run().await,
             Command::Completions(completions) => completions.run(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::output::say;
+use super::output::{point_out, say};
 use super::{Ended, Problem, told_to_stop_twice};
 use crate::accounts;
 use crate::logging;
@@ -40,7 +40,11 @@ impl Serve {
         )
         .await?
         {
-            admin.tell();
+            point_out(&format!(
+                "The first admin is {} with the password {} (shown this once).",
+                admin.username,
+                admin.password.expose()
+            ));
         }
         serve(server, std::future::pending()).await
     }

@@ -1,7 +1,7 @@
 //! `/`: what runs here; `/problems/{slug}`: what an error means.
 
 use axum::extract::Path;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,8 +25,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// What runs here
 #[utoipa::path(get, path = "/", tag = "pages", security(()),
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
-async fn home() -> impl IntoResponse {
+async fn home(headers: HeaderMap) -> impl IntoResponse {
     let version = env!("CARGO_PKG_VERSION");
+    let here = here(&headers);
     let body = format!(
         "<h1>Waybill</h1>\n\
          <p>Takes orders and shipments through their life, and lets everyone concerned watch it happen.</p>\n\
@@ -38,12 +39,24 @@ async fn home() -> impl IntoResponse {
          <li><a href=\"/problems\">What each error means</a></li>\n\
          </ul>\n\
          <h2>First steps</h2>\n\
-         <pre>curl -X POST {{here}}/auth/login -H 'Content-Type: application/json' \\\n     \
+         <pre>curl {here}/auth/login -H 'Content-Type: application/json' \\\n     \
          -d '{{\"username\":\"…\",\"password\":\"…\"}}'\n\
-         curl {{here}}/shipments -H \"Authorization: Bearer $TOKEN\"</pre>\n\
-         <p>where <code>{{here}}</code> is the address of this page.</p>"
+         curl {here}/shipments -H \"Authorization: Bearer $TOKEN\"</pre>"
     );
     page("Waybill", &body)
+}
+
+/// The address that the browser has this page from, if its header is nothing but that.
+fn here(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+        !host.is_empty() && host.bytes().all(fits)
+    };
+    match host.filter(plain) {
+        Some(host) => format!("http://{host}"),
+        None => "http://…".to_owned(),
+    }
 }
 
 /// How pages look

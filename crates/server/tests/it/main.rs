@@ -15,3 +15,4 @@ mod http;
 mod olist;
 mod replay;
 mod settings;
+mod user;
