@@ -14,4 +14,5 @@ mod harness;
 mod http;
 mod olist;
 mod replay;
+mod replay_over_http;
 mod settings;
