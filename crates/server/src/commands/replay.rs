@@ -43,9 +43,13 @@ enum What {
 struct Olist {
     /// The folder with the data set.
     dir: PathBuf,
-    /// The data folder that they go into without --url [env: WAYBILL_DATA_DIR] [default: waybill-data]
-    // Read by hand: a variable that is set for good may stand beside --url, a flag may not.
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    // The variable is read by hand: set for good, it may stand beside --url; a flag may not.
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "url",
+        help = "The data folder that they go into without --url [env: WAYBILL_DATA_DIR] [default: waybill-data]"
+    )]
     data_dir: Option<PathBuf>,
     /// A running server to send to; no data folder is touched then
     #[arg(long, value_name = "URL")]

@@ -144,8 +144,17 @@ impl Running {
 
     /// SIGINT.
     pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args(["-INT", &self.id().to_string()])
+            .args([signal, &self.id().to_string()])
             .status();
         assert!(sent.unwrap().success());
     }
