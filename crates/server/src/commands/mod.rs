@@ -25,7 +25,7 @@ use crate::logging::{self, LogFormat};
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
 #[command(name = "waybill", version, max_term_width = 110)]
-#[command(after_help = "Example:\n  waybill demo --seconds 20")]
+#[command(after_help = "Example:\n  waybill demo")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -22,6 +22,8 @@ pub(super) struct Notes {
     pub(super) wishes: BTreeMap<String, bool>,
     /// Answers that ended in the middle.
     pub(super) halves: Vec<String>,
+    /// Whether the server was told to stop, and not killed: then it took nothing without answering it.
+    pub(super) ended_in_order: bool,
 }
 
 /// A shipment.
@@ -80,8 +82,9 @@ impl Tracked {
         json!({"tracking_number": self.number, "status": step.status, "timestamp": step.timestamp, "source": step.source})
     }
 
-    /// Its history is its way: all that was answered, perhaps what was not, and nothing else.
-    fn look(&self, wire: &mut Wire) {
+    /// Its history is its way: all that was answered, perhaps what was not, and nothing else. How many steps that were not
+    /// answered are in.
+    fn look(&self, wire: &mut Wire) -> usize {
         let shipment = wire.get(&format!("/shipments/{}", self.number)).is(200);
         let history = shipment["status_history"].as_array().unwrap();
         let found: Vec<[&str; 3]> = history[1..]
@@ -97,6 +100,7 @@ impl Tracked {
         assert!(found.len() >= answered, "{found:?} of {:?}", self.steps);
         assert_eq!(found, sent[..found.len().min(sent.len())], "{}", self.number);
         assert_eq!(shipment["current_status"], history.last().unwrap()["status"]);
+        found.len() - answered
     }
 
     fn look_for_receipts(&self, wire: &mut Wire) {
@@ -192,12 +196,18 @@ impl Notes {
 
     /// Looks for everything that was answered; then sends all that was not again, and looks for that.
     pub(super) fn check(&mut self, wire: &mut Wire) {
-        self.shipments.iter().for_each(|shipment| shipment.look(wire));
+        for shipment in &self.shipments {
+            let unanswered = shipment.look(wire);
+            assert!(!self.ended_in_order || unanswered == 0, "{}", shipment.number);
+        }
         self.batches.iter().for_each(|batch| batch.look(wire));
         for keyed in &mut self.keyed {
-            let now_made = keyed.send_again(wire).map(|told| told.json());
-            if let Some(made) = now_made.filter(|_| !keyed.makes.is_empty()) {
-                self.shipments.extend(numbers(&made).map(Tracked::new));
+            if let Some(told) = keyed.send_again(wire) {
+                let was_there = told.header("idempotent-replayed").is_some();
+                assert!(!self.ended_in_order || !was_there, "{}", keyed.body);
+                let makes = (!keyed.makes.is_empty()).then(|| told.json());
+                let made = makes.iter().flat_map(numbers);
+                self.shipments.extend(made.map(Tracked::new));
             }
             keyed.send_again(wire);
         }
@@ -212,7 +222,9 @@ impl Notes {
 
     /// Looks once more.
     pub(super) fn check_again(&self, wire: &mut Wire) {
-        self.shipments.iter().for_each(|shipment| shipment.look(wire));
+        for shipment in &self.shipments {
+            assert_eq!(shipment.look(wire), 0, "{}", shipment.number);
+        }
     }
 
     /// How often each shipment that was asked for must be in a store: at least, and at most.
@@ -220,7 +232,10 @@ impl Notes {
         let keyed = self.keyed.iter().flat_map(|keyed| &keyed.makes);
         let keyed = keyed.map(|wish| (wish.clone(), (1, 1)));
         let plain = self.wishes.iter();
-        let plain = plain.map(|(wish, answered)| (wish.clone(), (u32::from(*answered), 1)));
+        let plain = plain.map(|(wish, answered)| {
+            let most = *answered || !self.ended_in_order;
+            (wish.clone(), (u32::from(*answered), u32::from(most)))
+        });
         keyed.chain(plain).collect()
     }
 }
