@@ -1,6 +1,7 @@
 //! `waybill demo`.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use clap::Args;
@@ -19,8 +20,10 @@ use crate::traffic::{Counters, Traffic, TrafficOptions};
 
 /// Senders of made-up traffic: the drivers of the two seeded clients.
 const SENDERS: usize = 2;
-/// Shipments that each of them keeps under way.
-const UNDER_WAY: usize = 40;
+/// Shipments that each of them keeps under way: with [`REST_MS`], enough for the default rate.
+const UNDER_WAY: usize = 50;
+/// How long a shipment rests between two steps: long enough to be believed, short enough to be watched.
+const REST_MS: RangeInclusive<u32> = 3_000..=20_000;
 
 /// Runs a server to look at: seeded users, shipments moving
 ///
@@ -32,7 +35,7 @@ pub(super) struct Demo {
     /// Only the seeded users, no made-up shipments.
     #[arg(long)]
     no_simulate: bool,
-    /// Made-up commands a second.
+    /// Made-up commands a second, at most: each shipment rests for 3 to 20 seconds between its steps.
     #[arg(long, default_value = "10", value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     rate: f64,
     #[command(flatten)]
@@ -87,6 +90,7 @@ impl Demo {
                 batch: 1,
                 under_way: UNDER_WAY,
                 rate: Some(self.rate),
+                rest_ms: Some(REST_MS),
                 seed: SysRng.try_next_u64()?,
             },
             counters: Arc::new(Counters::default()),

@@ -26,7 +26,7 @@ use crate::logging::{self, LogFormat};
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
 #[command(name = "waybill", version, max_term_width = 110)]
-#[command(after_help = "Example:\n  waybill demo --seconds 20")]
+#[command(after_help = "Example:\n  waybill demo")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,13 +70,19 @@ impl Command {
 #[derive(Debug, Args)]
 struct DataDir {
     /// The data folder.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "WAYBILL_DATA_DIR",
-        default_value = "waybill-data"
-    )]
+    #[arg(long, value_name = "DIR", env = DATA_DIR_VARIABLE, default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
+}
+
+const DATA_DIR_VARIABLE: &str = "WAYBILL_DATA_DIR";
+const DEFAULT_DATA_DIR: &str = "waybill-data";
+
+impl DataDir {
+    /// The folder where no flag names one.
+    fn of_environment() -> PathBuf {
+        let named = std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty());
+        named.map_or_else(|| DEFAULT_DATA_DIR.into(), PathBuf::from)
+    }
 }
 
 /// How a command ended.

@@ -43,9 +43,15 @@ enum What {
 struct Olist {
     /// The folder with the data set.
     dir: PathBuf,
-    #[command(flatten)]
-    data: DataDir,
-    /// A running server to send to; no data folder is touched then.
+    // The variable is read by hand: set for good, it may stand beside --url; a flag may not.
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "url",
+        help = "The data folder that they go into without --url [env: WAYBILL_DATA_DIR] [default: waybill-data]"
+    )]
+    data_dir: Option<PathBuf>,
+    /// A running server to send to; no data folder is touched then
     #[arg(long, value_name = "URL")]
     url: Option<ServerUrl>,
     /// How many times as fast as it happened; 86400 is a day a second.
@@ -98,7 +104,8 @@ impl Olist {
 
     async fn in_process(&self, plan: &Plan, progress: &dyn Fn(u64)) -> Result<Played, Problem> {
         let latencies = CommitLatencies::default();
-        let app = App::start(&self.data.data_dir, Some(latencies.observer()))?;
+        let data_dir = self.data_dir.clone().unwrap_or_else(DataDir::of_environment);
+        let app = App::start(&data_dir, Some(latencies.observer()))?;
         let summary = async {
             let target = InProcess::new(app.engine().handle(), plan).await?;
             replay(&mut [target], plan, self.speed, progress).await
@@ -107,7 +114,7 @@ impl Olist {
         let stopped = app.stop().await;
         let summary = summary?;
         stopped?;
-        let data_dir = self.data.data_dir.display().to_string();
+        let data_dir = data_dir.display().to_string();
         Ok(Played {
             summary,
             times: latencies.percentiles().map(|times| ("commits", times)),

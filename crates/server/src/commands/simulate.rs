@@ -59,6 +59,7 @@ impl Simulate {
                     batch: usize::from(self.batch),
                     under_way: 1_000,
                     rate: self.rate,
+                    rest_ms: None,
                     seed: self.seed,
                 },
                 counters: counters.clone(),

@@ -7,6 +7,7 @@
 mod way;
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,8 +16,9 @@ use model::command::{Actor, Change, Create, NewId, OrderRef, Report, ReportField
 use model::ids::{LifecycleId, Owner, PartyId, TenantId, Version};
 use model::public_id::PublicId;
 use model::role::Role;
-use model::time::Timestamp;
+use model::time::{Span, Timestamp};
 use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use store::PartyKind;
@@ -29,6 +31,8 @@ use way::Way;
 pub const TRACKING_PREFIX: &str = "99M-";
 /// Pause before what failed is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Pause where every shipment rests and there is no room for another: far below the shortest rest that anybody would see.
+const IDLE_PAUSE: Duration = Duration::from_millis(50);
 /// Of a thousand reports, how many are sent a second time.
 const REPEATED_PER_MILLE: u32 = 30;
 /// Of a thousand reports, how many come a step too early.
@@ -49,6 +53,8 @@ pub struct TrafficOptions {
     pub under_way: usize,
     /// Commands a second over all submitters; as many as go if not said.
     pub rate: Option<f64>,
+    /// How long a shipment rests between two steps, at least and at most, by the engine's clock; not at all if not said.
+    pub rest_ms: Option<RangeInclusive<u32>>,
     /// The same seed makes the same choices.
     pub seed: u64,
 }
@@ -147,6 +153,8 @@ impl Traffic {
 struct UnderWay {
     id: PublicId,
     next_step: usize,
+    /// Not moved before.
+    rests_until: Timestamp,
     way: Way,
 }
 
@@ -217,6 +225,9 @@ impl Submitter {
         });
         while !*self.stopped.borrow() {
             let commands: Vec<Command> = (0..options.batch).filter_map(|_| self.next_command()).collect();
+            if commands.is_empty() {
+                self.pause(IDLE_PAUSE).await;
+            }
             self.submit(commands).await;
             if let Some(pause) = pause {
                 self.pause(pause).await;
@@ -273,9 +284,11 @@ impl Submitter {
                 if let (Some(id), Command::Create(create)) = (&accepted.created, command) {
                     count(&counters.created, 1);
                     let way = self.wished.remove(create.id.id()).unwrap_or_default();
+                    let rests_until = self.rests_until();
                     self.shipments.push(UnderWay {
                         id: id.clone(),
                         next_step: 0,
+                        rests_until,
                         way,
                     });
                     return Ok(Some(Acknowledged::Created(id.clone())));
@@ -324,7 +337,9 @@ impl Submitter {
         if self.shipments.is_empty() || (room > 0 && self.random.random_ratio(1, 4)) {
             return self.create();
         }
-        let place = self.random.random_range(0..self.shipments.len());
+        let Some(place) = self.rested() else {
+            return if room > 0 { self.create() } else { None };
+        };
         let early = self.random.random_ratio(EARLY_PER_MILLE, 1000);
         let cancelled = self.random.random_ratio(CANCELLED_PER_MILLE, 1000);
         let shipment = self.shipments.get(place)?.clone();
@@ -339,10 +354,12 @@ impl Submitter {
         };
         let status = STEPS.get(step).copied().unwrap_or("delivered");
         if !early {
+            let rests_until = self.rests_until();
             if step + 1 >= STEPS.len() {
                 self.shipments.swap_remove(place);
             } else if let Some(under_way) = self.shipments.get_mut(place) {
                 under_way.next_step += 1;
+                under_way.rests_until = rests_until;
             }
         }
         let report = self.report(&shipment, status, self.driver);
@@ -350,6 +367,29 @@ impl Submitter {
             self.echoes.extend(report.clone());
         }
         report
+    }
+
+    /// The place of a shipment that has rested enough, if there is one.
+    fn rested(&mut self) -> Option<usize> {
+        if self.traffic.options.rest_ms.is_none() {
+            return Some(self.random.random_range(0..self.shipments.len()));
+        }
+        let now = self.traffic.handle.clock().now();
+        let places = self.shipments.iter().enumerate();
+        places
+            .filter(|(_, shipment)| shipment.rests_until <= now)
+            .map(|(place, _)| place)
+            .choose(&mut self.random)
+    }
+
+    /// Until when a shipment rests that has moved now.
+    fn rests_until(&mut self) -> Timestamp {
+        let Some(rest_ms) = self.traffic.options.rest_ms.clone() else {
+            return Timestamp::default();
+        };
+        let rest = Duration::from_millis(self.random.random_range(rest_ms).into());
+        let rest = Span::from_nanos(i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX));
+        self.traffic.handle.clock().now() + rest
     }
 
     fn create(&mut self) -> Option<Command> {

@@ -1,8 +1,11 @@
 //! What was acknowledged survives: the process killed at any moment, and a disk that fails.
 
+mod caller;
 mod fault;
 mod faults;
+mod front_door;
 mod kill;
+mod notes;
 
 use std::path::{Path, PathBuf};
 
@@ -88,7 +91,12 @@ impl Ordeal {
 }
 
 fn rounds() -> u32 {
-    std::env::var("WAYBILL_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
+    rounds_or(ROUNDS)
+}
+
+/// As many as the environment says, or else so many.
+fn rounds_or(rounds: u32) -> u32 {
+    std::env::var("WAYBILL_CRASH_ROUNDS").map_or(rounds, |rounds| rounds.parse().unwrap())
 }
 
 /// Told, so that a run can be repeated; the moments of a kill are the machine's all the same.

@@ -14,5 +14,6 @@ mod harness;
 mod http;
 mod olist;
 mod replay;
+mod replay_over_http;
 mod settings;
 mod user;

@@ -17,7 +17,7 @@ use crate::olist::{CUSTOMERS, Folder, ITEMS, ORDERS, SELLERS};
 
 /// Five orders: one as it should be, one of two sellers, one handed over before it was approved, one approved before
 /// it was made, one cancelled on its last leg.
-fn five_orders() -> Folder {
+pub(crate) fn five_orders() -> Folder {
     let folder = Folder::new();
     folder.rows(
         "orders",
@@ -89,7 +89,7 @@ async fn replayed_in(lanes: usize, speed: Speed, plan: &Plan, data_dir: &Path) -
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn replayed(plan: &Plan, data_dir: &Path) -> Summary {
+pub(crate) async fn replayed(plan: &Plan, data_dir: &Path) -> Summary {
     let app = App::start(data_dir, None).unwrap();
     let summary = replayed_by(app.engine().handle(), plan).await;
     app.stop().await.unwrap();
@@ -331,12 +331,19 @@ fn an_address_or_a_speed_that_is_none_is_refused_before_anything_is_touched() {
             "is not an address: write http://HOST:PORT",
         ),
         ("--speed", "0", "is neither `max` nor a number above 0"),
+        // Which of the two would be meant?
+        (
+            "--url",
+            "http://127.0.0.1:1",
+            "'--data-dir <DIR>' cannot be used with '--url <URL>'",
+        ),
     ] {
         let ended = run(olist(folder.path(), &data).args([flag, value]));
         assert_eq!(ended.code(), Some(2), "{flag} {value}");
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
     }
-    let mut command = olist(folder.path(), &data);
+    let mut command = waybill();
+    command.args(["replay", "olist"]).arg(folder.path());
     command.env("WAYBILL_TOKEN", "not a token");
     let ended = run(command.args(["--url", "http://127.0.0.1:1"]));
     assert_eq!(ended.code(), Some(2));

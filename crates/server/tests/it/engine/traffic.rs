@@ -2,8 +2,11 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use model::ids::OrderKey;
+use model::time::Span;
 use rusqlite::Connection;
 use server::engine::Failure;
 use server::traffic::{Counters, Traffic, TrafficOptions};
@@ -24,6 +27,7 @@ fn traffic(stand: &Stand, rate: Option<f64>) -> Traffic {
             batch: 5,
             under_way: 10,
             rate,
+            rest_ms: None,
             seed: 1,
         },
         counters: Arc::new(Counters::default()),
@@ -42,6 +46,60 @@ async fn slow_traffic_ends_within_its_pause() {
     };
     let ran = tokio::time::timeout(PATIENCE, traffic.run(begun.notified())).await;
     assert_eq!(ran, Ok(Ok(())));
+    stand.verify();
+}
+
+#[tokio::test]
+async fn a_shipment_rests_between_its_steps() {
+    let stand = Stand::start().await;
+    let (rest_ms, tick) = (3_000..=20_000, Span::from_seconds(1));
+    let mut traffic = traffic(&stand, None);
+    traffic.options.batch = 1;
+    traffic.options.under_way = 1_000;
+    traffic.options.rest_ms = Some(rest_ms.clone());
+    // Whatever is accepted takes a second, and there is always room for another shipment.
+    let (enough, heard) = (Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
+    let (clock, told) = (stand.clock.clone(), enough.clone());
+    traffic.listener = Some(Arc::new(move |_| {
+        clock.advance(tick);
+        if heard.fetch_add(1, Ordering::Relaxed) == 600 {
+            told.notify_one();
+        }
+    }));
+    let ran = tokio::time::timeout(PATIENCE, traffic.run(enough.notified())).await;
+    assert_eq!(ran, Ok(Ok(())));
+    let store = stand.handle().store();
+    let orders = store.reading(|reader| reader.orders(OrderKey::new(0), 1_000));
+    let mut steps = 0;
+    for order in orders.unwrap() {
+        let history = stand.history(order.public_id.as_str());
+        for step in history.windows(2) {
+            steps += 1;
+            let rested = step[1].occurred_at.since(step[0].occurred_at);
+            assert!(
+                rested.as_nanos() >= i64::from(*rest_ms.start()) * 1_000_000,
+                "{rested:?}"
+            );
+        }
+    }
+    assert!(steps > 100, "{steps}");
+}
+
+#[tokio::test]
+async fn traffic_ends_while_every_shipment_rests() {
+    let stand = Stand::start().await;
+    let mut traffic = traffic(&stand, None);
+    traffic.options.rest_ms = Some(3_000..=20_000);
+    let counters = traffic.counters.clone();
+    // The clock stands: all shipments that there is room for are made, and none ever moves.
+    let all_made = async {
+        while counters.created.load(Ordering::Relaxed) < 2 * 10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ran = tokio::time::timeout(PATIENCE, traffic.run(all_made)).await;
+    assert_eq!(ran, Ok(Ok(())));
+    assert_eq!(counters.applied.load(Ordering::Relaxed), 0);
     stand.verify();
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod acknowledged;
 pub(crate) mod front;
 pub(crate) mod process;
+pub(crate) mod wire;
 
 /// Says that a test is left out. Where everything is required, that is a failure.
 #[expect(

@@ -101,6 +101,13 @@ impl Running {
         self.prints_more_than(0) && self.output.printed.lock().unwrap().text.lines().next() == Some(line)
     }
 
+    /// Waits for the first line it prints; nothing if it ends without.
+    pub(crate) fn first_line(&self) -> String {
+        self.prints_more_than(0);
+        let printed = self.output.printed.lock().unwrap();
+        printed.text.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Lines printed so far.
     pub(crate) fn lines(&self) -> usize {
         self.output.printed.lock().unwrap().lines
@@ -137,8 +144,17 @@ impl Running {
 
     /// SIGINT.
     pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args(["-INT", &self.id().to_string()])
+            .args([signal, &self.id().to_string()])
             .status();
         assert!(sent.unwrap().success());
     }
