@@ -17,6 +17,7 @@ mod health;
 mod home;
 mod idempotency;
 pub mod limits;
+mod measuring;
 mod metrics;
 mod openapi;
 mod precondition;
@@ -111,11 +112,16 @@ impl Http {
         Self::with_routes(engine, options, Router::new())
     }
 
-    /// Builds it with more routes, which are treated like its own: for measuring.
+    /// Builds it with the bench's baselines beside its own routes: `POST /measuring/parse` parses what `POST /events/batch` takes,
+    /// `GET` and `POST /measuring/nothing` do nothing but ask who it is. For the bench alone.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn with_routes(engine: Handle, options: Options, more: Router) -> Result<Self, BuildError> {
+    pub fn for_measuring(engine: Handle, options: Options) -> Result<Self, BuildError> {
+        Self::with_routes(engine, options, measuring::router())
+    }
+
+    fn with_routes(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
         let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
         let state = AppState::new(Parts {
             engine,
@@ -134,10 +140,10 @@ impl Http {
         // Set here and nowhere else.
         state.openapi.set(openapi.into()).ok();
         let router = routes
+            .merge(more)
             .fallback(front::unknown_path)
             .method_not_allowed_fallback(front::unknown_method)
             .with_state(state.clone())
-            .merge(more)
             .layer(middleware::from_fn_with_state(state.clone(), front::front))
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES)));
         let router = match cors(&options.cors_origins) {
