@@ -33,6 +33,15 @@ impl Answer<'_> {
         let body = String::from_utf8_lossy(self.body);
         Err(format!("answered {} where {status} was expected: {body}", self.status).into())
     }
+
+    /// An answer without these words is a failure, told with its body.
+    pub(crate) fn must_say(&self, words: &str) -> Result<(), Problem> {
+        let body = String::from_utf8_lossy(self.body);
+        if body.contains(words) {
+            return Ok(());
+        }
+        Err(format!("answered without {words}: {body}").into())
+    }
 }
 
 impl Connection {

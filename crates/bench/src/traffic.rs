@@ -23,6 +23,20 @@ pub(crate) const LINES: &str = "application/x-ndjson";
 /// Requests for one connection, one after the other.
 pub(crate) type Lane = Vec<Vec<u8>>;
 
+/// What every answer of a run must be.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) status: u16,
+    /// What stands in its body. Looked for in the first answer of each lane: the rest is like it.
+    pub(crate) says: &'static str,
+}
+
+/// Whole batches taken in.
+pub(crate) const ALL_TAKEN_IN: Expected = Expected {
+    status: 202,
+    says: r#""rejected_total":0"#,
+};
+
 /// What it took to have everything answered.
 pub(crate) struct Run {
     pub(crate) seconds: f64,
@@ -123,8 +137,8 @@ pub(crate) fn posts(served: &Served, path: &str, content_type: &str, bodies: &[V
         .collect()
 }
 
-/// Sends each lane over a connection of its own, as fast as it is answered. Every answer must have this status.
-pub(crate) async fn drive(served: &Served, lanes: Vec<Lane>, status: u16) -> Result<Run, Problem> {
+/// Sends each lane over a connection of its own, as fast as it is answered.
+pub(crate) async fn drive(served: &Served, lanes: Vec<Lane>, expected: Expected) -> Result<Run, Problem> {
     let mut connected = Vec::with_capacity(lanes.len());
     for lane in lanes {
         connected.push((Connection::open(served.address).await?, lane));
@@ -135,8 +149,12 @@ pub(crate) async fn drive(served: &Served, lanes: Vec<Lane>, status: u16) -> Res
     let mut driven = JoinSet::new();
     for (mut connection, lane) in connected {
         driven.spawn(async move {
-            for request in &lane {
-                connection.ask(request).await?.must_be(status)?;
+            for (number, request) in lane.iter().enumerate() {
+                let answer = connection.ask(request).await?;
+                answer.must_be(expected.status)?;
+                if number == 0 {
+                    answer.must_say(expected.says)?;
+                }
             }
             // Given back, so that freeing it is not measured.
             Ok::<Lane, Problem>(lane)

@@ -17,7 +17,7 @@ use crate::cohort::{BATCH, STEPS};
 use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
 use crate::system::{MIB, as_figure};
-use crate::traffic::{JSON, Lane, Run, batches, create, drive, posts, runtime};
+use crate::traffic::{ALL_TAKEN_IN, JSON, Lane, Run, batches, create, drive, posts, runtime};
 
 /// Connections: with fewer the writer waits for a batch, with more only memory grows.
 const CONNECTIONS: usize = 8;
@@ -61,9 +61,9 @@ async fn measure(scale: &Scale, quick: bool, figures: &mut Figures) -> Result<()
             singly = Some(Singly::begin(folder.path())?);
         }
         let (lanes, parse_lanes) = requests(&served, &shipments);
-        parsed.push(drive(&served, parse_lanes, 202).await?.rate(events));
+        parsed.push(drive(&served, parse_lanes, ALL_TAKEN_IN).await?.rate(events));
         let watch = Watch::start(&served.folder, false)?;
-        let run = drive(&served, lanes, 202).await?;
+        let run = drive(&served, lanes, ALL_TAKEN_IN).await?;
         log.push(as_figure(watch.end()?) / MIB);
         stored.push(run.rate(events));
         server_cpu.push(run.server_cpu);
@@ -130,7 +130,12 @@ fn requests(served: &Served, shipments: &[String]) -> (Vec<Lane>, Vec<Lane>) {
 /// Takes all of a cohort's events in.
 pub(crate) async fn ingest(served: &Served, shipments: &[String], steps: &[&str]) -> Result<Run, Problem> {
     let bodies = batches(shipments, steps, BATCH, CONNECTIONS);
-    drive(served, posts(served, "/events/batch", JSON, &bodies), 202).await
+    drive(
+        served,
+        posts(served, "/events/batch", JSON, &bodies),
+        ALL_TAKEN_IN,
+    )
+    .await
 }
 
 /// A cohort while the database is copied again and again: events a second, and the log's size in MiB.
@@ -138,7 +143,7 @@ async fn with_backup(served: &Served, scale: &Scale, random: &mut StdRng) -> Res
     let shipments = create(served, scale.shipments, random).await?;
     let (lanes, _) = requests(served, &shipments);
     let watch = Watch::start(&served.folder, true)?;
-    let run = drive(served, lanes, 202).await?;
+    let run = drive(served, lanes, ALL_TAKEN_IN).await?;
     let log = as_figure(watch.end()?) / MIB;
     Ok((run.rate(scale.shipments * STEPS.len()), log))
 }

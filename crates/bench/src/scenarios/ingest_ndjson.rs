@@ -16,7 +16,7 @@ use crate::connection::post;
 use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
 use crate::system::{MIB, as_figure, resident_bytes};
-use crate::traffic::{LINES, create, drive, event, runtime};
+use crate::traffic::{ALL_TAKEN_IN, LINES, create, drive, event, runtime};
 
 /// How often the server's memory is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -40,14 +40,14 @@ async fn measure(count: usize, rounds: usize, quick: bool, figures: &mut Figures
         let body = stream(&shipments);
         let request = |path| vec![vec![post(path, &served.token, LINES, &body)]];
         parsed.push(
-            drive(&served, request("/measuring/parse"), 202)
+            drive(&served, request("/measuring/parse"), ALL_TAKEN_IN)
                 .await?
                 .rate(lines),
         );
         let lane = request("/events/batch");
         let at_first = served.resident_bytes()?;
         let peak = Peak::start(served.pid())?;
-        let run = drive(&served, lane, 202).await?;
+        let run = drive(&served, lane, ALL_TAKEN_IN).await?;
         let at_most = peak.end()?.max(at_first);
         before.push(as_figure(at_first) / MIB);
         grown.push(as_figure(at_most - at_first) / MIB);

@@ -1,18 +1,26 @@
 //! `ingest-single`: one event a request over 128 connections, against a request that does nothing.
 
+use model::time::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use server::clock::{Clock, SystemClock};
 
 use crate::Problem;
 use crate::cohort::STEPS;
 use crate::connection::post;
 use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
-use crate::traffic::{JSON, Lane, create, drive, event, runtime};
-use model::time::Timestamp;
-use server::clock::{Clock, SystemClock};
-
+use crate::traffic::{Expected, JSON, Lane, create, drive, event, runtime};
 const CONNECTIONS: usize = 128;
+
+const DONE: Expected = Expected {
+    status: 202,
+    says: r#""status":"ok""#,
+};
+const TAKEN_IN: Expected = Expected {
+    status: 202,
+    says: r#""event_id":"evt_"#,
+};
 
 pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     // For each connection.
@@ -32,10 +40,10 @@ async fn measure(each: usize, rounds: usize, quick: bool, figures: &mut Figures)
         let idle = drive(
             &served,
             lanes(&served, "/measuring/nothing", &shipments, each),
-            202,
+            DONE,
         )
         .await?;
-        let run = drive(&served, lanes(&served, "/events", &shipments, each), 202).await?;
+        let run = drive(&served, lanes(&served, "/events", &shipments, each), TAKEN_IN).await?;
         nothing.push(idle.rate(events));
         nothing_cpu.push(idle.server_cpu);
         stored.push(run.rate(events));

@@ -9,10 +9,19 @@ use crate::cohort::STEPS;
 use crate::connection::get;
 use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
-use crate::traffic::{Lane, Run, create, drive, runtime};
+use crate::traffic::{Expected, Lane, Run, create, drive, runtime};
 
 /// Connections: enough that the server always has something to do.
 const CONNECTIONS: usize = 16;
+
+const DONE: Expected = Expected {
+    status: 200,
+    says: r#""status":"ok""#,
+};
+const FOUND: Expected = Expected {
+    status: 200,
+    says: r#""status_history":[{"status":"created""#,
+};
 
 pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     let (shipments, reads, rounds) = if quick {
@@ -42,7 +51,7 @@ async fn measure(
     let (mut server_cpu, mut load_cpu, mut nothing_cpu) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let idle = vec![vec![get("/measuring/nothing", &served.token); reads / CONNECTIONS]; CONNECTIONS];
-        let idle = drive(&served, idle, 200).await?;
+        let idle = drive(&served, idle, DONE).await?;
         let run = read(&served, &shipments, reads, &mut random).await?;
         nothing.push(idle.rate(reads / CONNECTIONS * CONNECTIONS));
         nothing_cpu.push(idle.server_cpu);
@@ -91,5 +100,5 @@ pub(crate) async fn read(
             lane.push(get(&format!("/shipments/{shipment}"), &served.token));
         }
     }
-    drive(served, lanes, 200).await
+    drive(served, lanes, FOUND).await
 }

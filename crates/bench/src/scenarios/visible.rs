@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
+use server::clock::{Clock, SystemClock};
 use tokio::task::JoinSet;
 
 use crate::Problem;
@@ -15,7 +16,6 @@ use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
 use crate::system::{as_figure, cpu_seconds};
 use crate::traffic::{JSON, batch, create, runtime};
-use server::clock::{Clock, SystemClock};
 
 const EVENTS_PER_SECOND: usize = 10_000;
 /// Events of a batch: one every 10 ms.

@@ -24,6 +24,7 @@ mod precondition;
 mod problem;
 mod query;
 mod rate_limit;
+mod read_threads;
 mod serve;
 mod shipments;
 mod state;
@@ -79,6 +80,9 @@ pub enum BuildError {
     /// There is no secret to sign with.
     #[error("no secret to sign tokens with")]
     NoSecret,
+    /// The system gives no threads to read with.
+    #[error("the system gives no threads: {0}")]
+    Threads(std::io::Error),
 }
 
 impl Metrics {
@@ -123,8 +127,11 @@ impl Http {
 
     fn with_routes(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
         let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
+        let read_threads =
+            read_threads::ReadThreads::start(store::limits::READERS).map_err(BuildError::Threads)?;
         let state = AppState::new(Parts {
             engine,
+            read_threads,
             auth: auth::Auth::new(tokens, options.known_users_only),
             rate_limit: rate_limit::RateLimit::per_minute(options.rate_limit_per_minute),
             metrics: options.metrics.0,
