@@ -217,7 +217,7 @@ impl Contents for LineContents {
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub(super) enum Line {
     /// Its place in the block.
     Whole(Range<usize>),
     /// It was over the limit and is not kept.
@@ -226,20 +226,20 @@ enum Line {
 
 /// Complete lines that came together.
 #[derive(Debug)]
-struct Block {
-    bytes: Bytes,
-    lines: Vec<Line>,
+pub(super) struct Block {
+    pub(super) bytes: Bytes,
+    pub(super) lines: Vec<Line>,
 }
 
 /// Cuts a body into lines.
-struct Lines {
+pub(super) struct Lines {
     chunks: Chunks,
     splitter: Splitter,
     ended: bool,
 }
 
 impl Lines {
-    fn of(body: Body) -> Self {
+    pub(super) fn of(body: Body) -> Self {
         Self {
             chunks: Chunks::of(body),
             splitter: Splitter::default(),
@@ -248,7 +248,7 @@ impl Lines {
     }
 
     /// The next complete lines; `None` at the end.
-    async fn next_block(&mut self) -> Result<Option<Block>, Problem> {
+    pub(super) async fn next_block(&mut self) -> Result<Option<Block>, Problem> {
         while !self.ended {
             match self.chunks.next().await? {
                 Some(chunk) => {
@@ -351,7 +351,7 @@ fn line_of(bytes: &[u8], range: Range<usize>) -> Option<Line> {
     Some(Line::Whole(range.start..range.start + line.len()))
 }
 
-fn line_too_long() -> Problem {
+pub(super) fn line_too_long() -> Problem {
     Problem::fields(vec![FieldProblem::new(
         "",
         "length",
