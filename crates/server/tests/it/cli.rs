@@ -319,14 +319,18 @@ fn an_interrupted_simulation_ends_well_and_keeps_what_it_acknowledged() {
 }
 
 #[test]
-fn a_demo_ends_in_its_time_and_needs_nothing() {
-    let ended = run(waybill().args(["demo", "--seconds", "2"]));
-    assert_eq!(ended.code(), Some(0), "{ended:?}");
+fn a_demo_says_where_it_listens_and_ends_when_told() {
+    let demo = Running::start(waybill().args(["demo", "--port", "0"]));
+    let line = demo.first_line();
     assert!(
-        ended.stdout.contains(" durable commits, p50 "),
-        "{}",
-        ended.stdout
+        line.starts_with("waybill listening on http://127.0.0.1:"),
+        "{line}"
     );
+    demo.terminate();
+    let ended = demo.wait();
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    assert!(ended.stderr.contains("password123"), "{}", ended.stderr);
 }
 
 #[test]
