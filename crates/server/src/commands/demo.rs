@@ -61,7 +61,7 @@ impl Demo {
         let traffic = self.traffic(server.engine().clone())?;
         let (stop, stopped) = watch::channel(false);
         let serving = async {
-            let ended = serve(server, std::future::pending()).await;
+            let ended = serve(server).await;
             stop.send_replace(true);
             ended
         };

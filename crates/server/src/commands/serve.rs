@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::output::{point_out, say};
-use super::{Ended, Problem, told_to_stop_twice};
+use super::{Ended, Problem, StopSignals};
 use crate::accounts;
 use crate::logging;
 use crate::server::Server;
@@ -46,14 +46,19 @@ impl Serve {
                 admin.password.expose()
             ));
         }
-        serve(server, std::future::pending()).await
+        serve(server).await
     }
 }
 
-/// Says where it listens, and serves until told to stop or `end` ends.
-pub(super) async fn serve(server: Server, end: impl Future<Output = ()>) -> Result<Ended, Problem> {
-    let shutdown = told_to_stop_twice(end);
+/// Says where it listens, and serves until told to stop.
+pub(super) async fn serve(server: Server) -> Result<Ended, Problem> {
+    // Before anybody can know that it runs.
+    let mut signals = StopSignals::catch()?;
     say(&format!("waybill listening on http://{}", server.address()));
+    let shutdown = async {
+        signals.next().await;
+        StopSignals::leave_with_the_next();
+    };
     server.run(shutdown).await?;
     Ok(Ended::Well)
 }
