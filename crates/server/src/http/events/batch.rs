@@ -15,6 +15,7 @@ use store::Record;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
+use super::super::fields::Object;
 use super::super::idempotency;
 use super::super::limits::{BATCH_BODY_BYTES, BATCH_ENTRIES};
 use super::super::problem::{Kind, Problem, ProblemSchema};
@@ -40,7 +41,7 @@ pub(super) struct EventsSchema {
 #[serde(deny_unknown_fields)]
 struct EventsIn<'a> {
     #[serde(borrow)]
-    events: Vec<EventIn<'a>>,
+    events: Vec<Object<EventIn<'a>>>,
 }
 
 /// A batch with its entries unread.
@@ -70,13 +71,13 @@ impl Contents for BatchContents {
 fn ranges(body: &Bytes) -> Vec<Range<usize>> {
     let raw = std::str::from_utf8(body)
         .ok()
-        .and_then(|text| serde_json::from_str::<RawEvents<'_>>(text).ok());
+        .and_then(|text| serde_json::from_str::<Object<RawEvents<'_>>>(text).ok());
     let start = body.as_ptr().addr();
     let range = |event: &RawValue| {
         let from = event.get().as_ptr().addr() - start;
         from..from + event.get().len()
     };
-    raw.map(|raw| raw.events.into_iter().map(range).collect())
+    raw.map(|Object(raw)| raw.events.into_iter().map(range).collect())
         .unwrap_or_default()
 }
 
@@ -195,10 +196,13 @@ fn read(
             commands.push(command(actor, event));
         }
     };
-    match serde_json::from_str::<EventsIn<'_>>(text) {
-        Ok(batch) => {
+    match serde_json::from_str::<Object<EventsIn<'_>>>(text) {
+        Ok(Object(batch)) => {
             must_be_a_batch(batch.events.len())?;
-            batch.events.iter().for_each(|event| take(expected.check(event)));
+            batch
+                .events
+                .iter()
+                .for_each(|Object(event)| take(expected.check(event)));
         }
         Err(_) => {
             let events = raw_events(text)?;
@@ -221,8 +225,8 @@ pub(super) fn command(actor: Actor, event: CheckedEvent) -> Command {
 }
 
 fn raw_events(text: &str) -> Result<Vec<&RawValue>, Problem> {
-    match serde_json::from_str::<RawEvents<'_>>(text) {
-        Ok(batch) => Ok(batch.events),
+    match serde_json::from_str::<Object<RawEvents<'_>>>(text) {
+        Ok(Object(batch)) => Ok(batch.events),
         Err(error) if error.is_data() => Err(Problem::field(
             "events",
             "type",

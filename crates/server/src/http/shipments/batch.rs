@@ -16,6 +16,7 @@ use store::{PartyKind, Record};
 use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Principal};
+use super::super::fields::Object;
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::limits::{BATCH_BODY_BYTES, BATCH_ENTRIES, LINE_BYTES};
 use super::super::problem::{FieldProblem, Kind, Problem, ProblemSchema};
@@ -171,8 +172,8 @@ fn entries(bytes: &[u8], lines: bool) -> Result<Vec<&str>, Problem> {
     let entries: Vec<&str> = if lines {
         text.lines().filter(|line| !line.trim().is_empty()).collect()
     } else {
-        match serde_json::from_str::<RawBatch<'_>>(text) {
-            Ok(batch) => batch.shipments.into_iter().map(RawValue::get).collect(),
+        match serde_json::from_str::<Object<RawBatch<'_>>>(text) {
+            Ok(Object(batch)) => batch.shipments.into_iter().map(RawValue::get).collect(),
             Err(error) if error.is_data() => {
                 return Err(Problem::field(
                     "shipments",
