@@ -17,6 +17,7 @@ mod health;
 mod home;
 mod idempotency;
 pub mod limits;
+mod lingering;
 mod metrics;
 mod openapi;
 mod precondition;
@@ -63,6 +64,10 @@ pub struct Options {
     pub metrics: Metrics,
     /// Whether `/metrics` is served here.
     pub serve_metrics: bool,
+    /// See [`limits::SLOWEST_TIME`], which is what it is but in tests.
+    pub slowest_time: Duration,
+    /// See [`limits::BODIES_IN_MEMORY_BYTES`]; the same.
+    pub bodies_in_memory_bytes: usize,
 }
 
 /// The server's counters.
@@ -124,6 +129,7 @@ impl Http {
             metrics: options.metrics.0,
             tracking_prefix: options.tracking_prefix,
             trusted_proxies: options.trusted_proxies,
+            room: body::Room::of_bytes(options.bodies_in_memory_bytes, options.slowest_time),
         });
         let mut routes = routes();
         if options.serve_metrics {
