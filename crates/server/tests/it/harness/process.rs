@@ -101,6 +101,12 @@ impl Running {
         self.prints_more_than(0) && self.output.printed.lock().unwrap().text.lines().next() == Some(line)
     }
 
+    /// The first line that it printed; empty if there is none.
+    pub(crate) fn first_line(&self) -> String {
+        let printed = self.output.printed.lock().unwrap();
+        printed.text.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Lines printed so far.
     pub(crate) fn lines(&self) -> usize {
         self.output.printed.lock().unwrap().lines
