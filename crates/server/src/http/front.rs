@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use super::auth::Asking;
 use super::limits::REQUEST_ID_CHARS;
 use super::problem::{Kind, Problem};
+use super::rate_limit::Caller;
 use super::state::{AppState, random};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -89,11 +90,11 @@ async fn admitted(
         Err(problem) if !super::auth::is_unauthenticated(&problem) => return problem.into_response(),
         asking => asking,
     };
-    let counted = match &asking {
-        Ok(Some(principal)) => state.rate_limit.count(principal.subject()),
-        Ok(None) | Err(_) => state.rate_limit.count(&address.to_string().into()),
+    let caller = match &asking {
+        Ok(Some(principal)) => Caller::Principal(principal.subject().clone()),
+        Ok(None) | Err(_) => Caller::Address(address),
     };
-    let standing = match counted {
+    let standing = match state.rate_limit.count(&caller) {
         Ok(standing) => standing,
         Err(problem) => return problem.into_response(),
     };

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::front::{Front, Reply, SECRET, admin, driver, new_event, operator, sign};
+use crate::harness::front::{Front, Reply, SECRET, admin, driver, new_event, operator, sign, token};
 
 const FIVE: (&str, &str) = ("RATE_LIMIT_PER_MINUTE", "5");
 
@@ -61,6 +61,8 @@ async fn who_says_nothing_is_counted_by_address_and_probes_are_not_counted() {
         }
     }
     front.get(&operator(), "/shipments").await.is(200);
+    let named_so = token("127.0.0.1", "operator", None);
+    front.get(&named_so, "/shipments").await.is(200);
     front.end().await;
 }
 
