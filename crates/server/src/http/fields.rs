@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 
 use model::time::Timestamp;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::limits::JSON_DEPTH;
+use super::limits::{BATCH_ENTRIES, JSON_DEPTH};
 use super::problem::{FieldProblem, Kind, Problem};
 
 /// Parses a body, within the depth that is allowed.
@@ -87,6 +87,43 @@ impl<'de> Visitor<'de> for ValueVisitor {
             members.insert(name, value);
         }
         Ok(Value::Object(members))
+    }
+}
+
+/// The entries of an array: those over the limit are counted and not kept, as a body of small ones would take many times its room.
+pub(crate) struct Entries<T> {
+    pub(crate) kept: Vec<T>,
+    pub(crate) total: usize,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+    type Value = Entries<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Entries<T>, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < BATCH_ENTRIES {
+            match array.next_element()? {
+                Some(entry) => kept.push(entry),
+                None => break,
+            }
+        }
+        let mut total = kept.len();
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            total += 1;
+        }
+        Ok(Entries { kept, total })
     }
 }
 

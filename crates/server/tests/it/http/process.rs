@@ -164,6 +164,36 @@ fn a_stream_of_garbage_does_not_fill_the_memory() {
 }
 
 #[test]
+fn a_batch_of_millions_of_crumbs_takes_little_more_than_its_bytes() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(&mut serve(&dir));
+    let address = address(&running);
+    let before = memory(&running, "VmRSS");
+    for (path, name) in [("/events/batch", "events"), ("/shipments/batch", "shipments")] {
+        let body = format!("{{\"{name}\":[{}1]}}", "1,".repeat(8_000_000));
+        let mut stream = connect(&address);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            operator(),
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("this has 8000001"), "{answer:.500}");
+    }
+    let peak = memory(&running, "VmHWM");
+    assert!(
+        peak < before + 80 * 1024,
+        "{before} KiB before, {peak} KiB at most"
+    );
+    terminate(&running);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
 fn connections_that_are_idle_or_unused_do_not_delay_the_end() {
     let dir = TempDir::new().unwrap();
     let running = Running::start(serve(&dir).env("SHUTDOWN_GRACE_S", "50"));
