@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use server::app::App;
 use server::engine::Handle;
+use server::http::limits::{BODIES_IN_MEMORY_BYTES, SLOWEST_TIME};
 use server::http::{Http, Metrics, Options};
 use server::logging::{self, LogFormat};
 use server::settings::CorsOrigins;
@@ -43,6 +44,8 @@ pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
             cors_origins: CorsOrigins::Closed,
             metrics,
             serve_metrics: true,
+            slowest_time: SLOWEST_TIME,
+            bodies_in_memory_bytes: BODIES_IN_MEMORY_BYTES,
         };
         let handle = app.engine().handle().clone();
         let http = Http::for_measuring(handle.clone(), options)?;

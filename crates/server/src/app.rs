@@ -43,16 +43,17 @@ impl App {
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start(data_dir: &Path, observer: Option<Observer>) -> Result<Self, StartError> {
-        Self::start_scaled(data_dir, DelayScale::ONE, observer)
+        Self::start_scaled(data_dir, DelayScale::ONE, DEAD_LETTERS_PER_PRINCIPAL, observer)
     }
 
-    /// As [`App::start`], with automatic delays stretched.
+    /// As [`App::start`], with automatic delays stretched and another quota of refused events.
     ///
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start_scaled(
         data_dir: &Path,
         scale: DelayScale,
+        dead_letters_per_principal: u64,
         observer: Option<Observer>,
     ) -> Result<Self, StartError> {
         let mut random =
@@ -72,7 +73,7 @@ impl App {
             scale,
             queue_commands: QUEUE_COMMANDS,
             queue_wait: QUEUE_WAIT,
-            dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
+            dead_letters_per_principal,
             observer,
         })?;
         Ok(Self { engine })

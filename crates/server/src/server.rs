@@ -3,16 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, StartError};
-use crate::engine::Handle;
+use crate::engine::{DEAD_LETTERS_PER_PRINCIPAL, Handle};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Http, Metrics};
 use crate::secret_file;
 use crate::settings::{Secret, Settings};
+
+/// The part of the grace time that connections have to end.
+const CONNECTIONS_GRACE: f64 = 0.75;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,27 @@ pub enum ServeError {
     Secret(#[from] secret_file::SecretError),
 }
 
+/// Limits that are no settings. Tests set them lower.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// See [`http::limits::SLOWEST_TIME`].
+    pub slowest_time: Duration,
+    /// See [`http::limits::BODIES_IN_MEMORY_BYTES`].
+    pub bodies_in_memory_bytes: usize,
+    /// See [`DEAD_LETTERS_PER_PRINCIPAL`].
+    pub dead_letters_per_principal: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            slowest_time: http::limits::SLOWEST_TIME,
+            bodies_in_memory_bytes: http::limits::BODIES_IN_MEMORY_BYTES,
+            dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
+        }
+    }
+}
+
 /// A server that listens and does not serve yet.
 pub struct Server {
     app: App,
@@ -55,8 +80,25 @@ impl Server {
     /// # Errors
     /// [`ServeError`]; each message names the cure.
     pub async fn start(settings: Settings, data_dir: &Path) -> Result<Self, ServeError> {
+        Self::start_within(settings, data_dir, Limits::default()).await
+    }
+
+    /// As [`Server::start`], with other limits.
+    ///
+    /// # Errors
+    /// [`ServeError`]; each message names the cure.
+    pub async fn start_within(
+        settings: Settings,
+        data_dir: &Path,
+        limits: Limits,
+    ) -> Result<Self, ServeError> {
         let metrics = Metrics::new()?;
-        let app = App::start_scaled(data_dir, settings.delay_scale, Some(metrics.observer()))?;
+        let app = App::start_scaled(
+            data_dir,
+            settings.delay_scale,
+            limits.dead_letters_per_principal,
+            Some(metrics.observer()),
+        )?;
         let jwt_secrets = match &settings.jwt_secret {
             Some(secrets) => secrets
                 .iter()
@@ -73,6 +115,8 @@ impl Server {
             cors_origins: settings.cors_origins.clone(),
             metrics,
             serve_metrics: settings.metrics_addr.is_none(),
+            slowest_time: limits.slowest_time,
+            bodies_in_memory_bytes: limits.bodies_in_memory_bytes,
         };
         let http = Http::new(app.engine().handle().clone(), options)?;
         let listener = listen(
@@ -125,7 +169,8 @@ impl Server {
             // The sender lives as long as this does.
             stopped.wait_for(|stopped| *stopped).await.ok();
         };
-        let grace = self.settings.shutdown_grace;
+        // The rest of the time is for what was accepted, and for closing the store.
+        let grace = self.settings.shutdown_grace.mul_f64(CONNECTIONS_GRACE);
         let metrics_router = self.http.metrics_router();
         let serve_metrics = {
             let (listener, stopped) = (self.metrics_listener, stopped.clone());
@@ -147,10 +192,7 @@ impl Server {
             announce,
         );
         if !finished {
-            tracing::warn!(
-                "some connections did not end within {} s and were cut",
-                grace.as_secs()
-            );
+            tracing::warn!("some connections did not end within {grace:?} and were cut");
         }
         self.app.stop().await?;
         tracing::info!("stopped");

@@ -43,6 +43,8 @@ use writer::WriterLoop;
 pub trait Observe: Send {
     /// A group was committed.
     fn committed(&mut self, group: &GroupObservation);
+    /// A group had nothing to commit; so many reports in it were repetitions.
+    fn repeated(&mut self, _duplicates: usize) {}
     /// Storage failed.
     fn failed(&mut self) {}
 }

@@ -297,6 +297,9 @@ impl WriterLoop {
         let (decided, entries) = (Instant::now(), writes.entries.len());
         if writes.is_empty() {
             // Only repetitions and the like: what they repeat is durable, there is nothing to commit.
+            if let Some(observer) = &mut self.observer {
+                observer.repeated(duplicates);
+            }
             return Ok((answers, Ok(())));
         }
         let result = transaction

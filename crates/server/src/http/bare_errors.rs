@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::front::new_request_id;
+use super::lingering::Lingering;
 use super::problem::{Kind, Problem};
 use crate::clock::{Clock, SystemClock};
 
@@ -34,13 +34,13 @@ const NO_BODY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
 /// A connection whose bare errors are dressed.
 pub(super) struct BareErrors {
-    stream: TcpStream,
+    stream: Lingering,
     /// What stands for a bare error, as far as it is not written yet.
     dressed: Option<(Vec<u8>, usize)>,
 }
 
 impl BareErrors {
-    pub(super) const fn over(stream: TcpStream) -> Self {
+    pub(super) const fn over(stream: Lingering) -> Self {
         Self {
             stream,
             dressed: None,

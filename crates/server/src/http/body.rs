@@ -10,28 +10,55 @@ use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::limits::{SLOWEST_BYTES, SLOWEST_TIME};
+use super::limits::SLOWEST_BYTES;
 use super::problem::{Kind, Problem};
 use crate::engine::RETRY_AFTER;
 
-/// Places of 1 KiB for bodies in memory.
+/// What bodies are given: memory, and time.
 #[derive(Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct Room {
+    /// Places of 1 KiB.
+    places: Arc<Semaphore>,
+    /// In this time [`SLOWEST_BYTES`] must come.
+    slowest_time: Duration,
+}
 
 impl Room {
-    pub(crate) fn of_bytes(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes / 1024)))
+    pub(crate) fn of_bytes(bytes: usize, slowest_time: Duration) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(bytes / 1024)),
+            slowest_time,
+        }
+    }
+
+    /// The chunks of a body as they come.
+    pub(crate) fn chunks(&self, body: Body) -> Chunks {
+        Chunks {
+            stream: body.into_data_stream(),
+            slowest_time: self.slowest_time,
+            waited: Duration::ZERO,
+            came: 0,
+        }
+    }
+
+    /// Waits for room for so many bytes. Only for who holds none.
+    pub(crate) async fn wait_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let room = self.places.clone().acquire_many_owned(places_of(bytes)).await;
+        room.map_err(|_| Problem::internal())
     }
 
     /// Takes room for so many bytes more, at once or not at all: whoever waited here would hold what others wait for.
     pub(crate) fn take(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
-        let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let more = self.0.clone().try_acquire_many_owned(places).map_err(|_| {
-            Problem::unavailable(
-                "too many large bodies at once: try again in a second",
-                RETRY_AFTER,
-            )
-        })?;
+        let more = self
+            .places
+            .clone()
+            .try_acquire_many_owned(places_of(bytes))
+            .map_err(|_| {
+                Problem::unavailable(
+                    "too many large bodies at once: try again in a second",
+                    RETRY_AFTER,
+                )
+            })?;
         match held {
             Some(held) => held.merge(more),
             None => *held = Some(more),
@@ -40,13 +67,8 @@ impl Room {
     }
 }
 
-impl Room {
-    /// Takes room for so many bytes as soon as there is some: only for who holds none that others wait for.
-    pub(crate) async fn wait_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let room = self.0.clone().acquire_many_owned(places).await;
-        room.map_err(|_| Problem::internal())
-    }
+fn places_of(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 /// A body, and the room it takes until it is dropped.
@@ -88,7 +110,7 @@ pub(crate) async fn whole(room: &Room, body: Body, limit: usize) -> Result<Recei
         return Err(too_large(limit));
     }
     let mut held = None;
-    let mut chunks = Chunks::of(body);
+    let mut chunks = room.chunks(body);
     let Some(first) = chunks.next().await? else {
         return Ok(Received {
             bytes: Bytes::new(),
@@ -138,34 +160,27 @@ pub(crate) fn too_large(limit: usize) -> Problem {
     )
 }
 
-/// The chunks of a body as they come. A sender that keeps us waiting for less than 1 KiB in 10 s is given up; time in
-/// which nobody asks for more does not count.
+/// The chunks of a body as they come. A sender that keeps us waiting for less than [`SLOWEST_BYTES`] in the time it is given
+/// is given up; time in which nobody asks for more does not count.
 pub(crate) struct Chunks {
     stream: axum::body::BodyDataStream,
+    slowest_time: Duration,
     /// Of the present stretch of time: how much of it was spent waiting, and what came.
     waited: Duration,
     came: usize,
 }
 
 impl Chunks {
-    pub(crate) fn of(body: Body) -> Self {
-        Self {
-            stream: body.into_data_stream(),
-            waited: Duration::ZERO,
-            came: 0,
-        }
-    }
-
     /// The next chunk; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         let asked_at = Instant::now();
-        let left = SLOWEST_TIME.saturating_sub(self.waited);
+        let left = self.slowest_time.saturating_sub(self.waited);
         let Ok(chunk) = tokio::time::timeout(left, self.stream.next()).await else {
             return Err(Problem::new(
                 Kind::RequestTimeout,
                 format!(
-                    "less than {SLOWEST_BYTES} bytes came in {} s",
-                    SLOWEST_TIME.as_secs()
+                    "less than {SLOWEST_BYTES} bytes came in {:?}: send faster, or less at once",
+                    self.slowest_time
                 ),
             ));
         };

@@ -1,9 +1,14 @@
 //! Reading a JSON object field by field: every problem is found and named, not only the first.
 
-use model::time::Timestamp;
-use serde_json::{Map, Value};
+use std::fmt;
+use std::marker::PhantomData;
 
-use super::limits::JSON_DEPTH;
+use model::time::Timestamp;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::limits::{BATCH_ENTRIES, JSON_DEPTH};
 use super::problem::{FieldProblem, Kind, Problem};
 
 /// Parses a body, within the depth that is allowed.
@@ -12,7 +17,137 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
     if is_too_deep(text) {
         return Err(Problem::fields(vec![too_deep("")]));
     }
-    serde_json::from_str(text).map_err(|error| malformed(&error))
+    match serde_json::from_str::<Unambiguous>(text) {
+        Ok(Unambiguous(value)) => Ok(value),
+        Err(error) if error.is_data() => Err(Problem::field("", "value", error.to_string())),
+        Err(error) => Err(malformed(&error)),
+    }
+}
+
+/// A value none of whose objects has a member twice: readers do not agree on which of the two counts.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor).map(Self)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unambiguous(value)) = entries.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if members.contains_key(&name) {
+                let shown: String = name.chars().take(100).collect();
+                return Err(A::Error::custom(format!(
+                    "`{shown}` stands there twice: leave one out"
+                )));
+            }
+            let Unambiguous(value) = entries.next_value()?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+/// The entries of an array: those over the limit are counted and not kept, as a body of small ones would take many times its room.
+pub(crate) struct Entries<T> {
+    pub(crate) kept: Vec<T>,
+    pub(crate) total: usize,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+    type Value = Entries<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Entries<T>, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < BATCH_ENTRIES {
+            match array.next_element()? {
+                Some(entry) => kept.push(entry),
+                None => break,
+            }
+        }
+        let mut total = kept.len();
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            total += 1;
+        }
+        Ok(Entries { kept, total })
+    }
+}
+
+/// Something that is read from an object only. What is derived takes an array of its fields too.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
 }
 
 /// A body as text.

@@ -2,6 +2,7 @@
 //! errors, counting and logging.
 
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,11 +10,13 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 
 use super::auth::Asking;
 use super::limits::REQUEST_ID_CHARS;
 use super::problem::{Kind, Problem};
+use super::rate_limit::Caller;
 use super::state::{AppState, random};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,12 +44,15 @@ pub(super) async fn front(State(state): State<AppState>, mut request: Request, n
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(address));
 
-    let mut response = admitted(&state, &route, address, request, next).await;
+    let answered = AssertUnwindSafe(admitted(&state, &route, address, request, next)).catch_unwind();
+    // The panic's words are on standard error already. What it was about to write, it has not written.
+    let mut response = answered
+        .await
+        .unwrap_or_else(|_| Problem::internal().into_response());
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         write_problem(&state, &mut response, &problem, &path, &request_id);
-    } else if response.status().is_client_error() && !is_json(response.headers()) {
-        // From the framework: such as a path that is no text.
+    } else if is_of_framework(&response) {
         let problem = of_framework(response.status());
         write_problem(&state, &mut response, &problem, &path, &request_id);
     }
@@ -75,8 +81,6 @@ async fn admitted(
     mut request: Request,
     next: Next,
 ) -> Response {
-    use axum::response::IntoResponse;
-
     let route = route.as_ref().map(MatchedPath::as_str);
     if matches!(route, Some("/healthz" | "/readyz" | "/metrics")) {
         return next.run(request).await;
@@ -92,11 +96,11 @@ async fn admitted(
         Err(problem) if !super::auth::is_unauthenticated(&problem) => return problem.into_response(),
         asking => asking,
     };
-    let counted = match &asking {
-        Ok(Some(principal)) => state.rate_limit.count(principal.subject()),
-        Ok(None) | Err(_) => state.rate_limit.count(&address.to_string().into()),
+    let caller = match &asking {
+        Ok(Some(principal)) => Caller::Principal(principal.subject().clone()),
+        Ok(None) | Err(_) => Caller::Address(address),
     };
-    let standing = match counted {
+    let standing = match state.rate_limit.count(&caller) {
         Ok(standing) => standing,
         Err(problem) => return problem.into_response(),
     };
@@ -130,10 +134,12 @@ fn write_problem(state: &AppState, response: &mut Response, problem: &Problem, p
     *response.body_mut() = Body::from(body);
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/json")
+/// Whether an answer is an error that the framework made: bare, or of one line of text. Ours are problems and documents.
+fn is_of_framework(response: &Response) -> bool {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    (status.is_client_error() || status.is_server_error())
+        && kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
 fn of_framework(status: StatusCode) -> Problem {
@@ -144,7 +150,12 @@ fn of_framework(status: StatusCode) -> Problem {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             Problem::new(Kind::UnsupportedMediaType, "send `application/json`")
         }
-        _ => Problem::fields(Vec::new()),
+        StatusCode::BAD_REQUEST => Problem::field(
+            "",
+            "format",
+            "the path is not UTF-8: encode it as such, percent by percent",
+        ),
+        _ => Problem::internal(),
     }
 }
 

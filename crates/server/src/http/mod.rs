@@ -17,6 +17,7 @@ mod health;
 mod home;
 mod idempotency;
 pub mod limits;
+mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
@@ -65,6 +66,10 @@ pub struct Options {
     pub metrics: Metrics,
     /// Whether `/metrics` is served here.
     pub serve_metrics: bool,
+    /// See [`limits::SLOWEST_TIME`], which is what it is but in tests.
+    pub slowest_time: Duration,
+    /// See [`limits::BODIES_IN_MEMORY_BYTES`]; the same.
+    pub bodies_in_memory_bytes: usize,
 }
 
 /// The server's counters.
@@ -113,7 +118,7 @@ impl Http {
     /// # Errors
     /// [`BuildError`].
     pub fn new(engine: Handle, options: Options) -> Result<Self, BuildError> {
-        Self::with_routes(engine, options, Router::new())
+        Self::build(engine, options, Router::new())
     }
 
     /// Builds it with the bench's baselines beside its own routes: `POST /measuring/parse` parses what `POST /events/batch` takes,
@@ -122,10 +127,18 @@ impl Http {
     /// # Errors
     /// [`BuildError`].
     pub fn for_measuring(engine: Handle, options: Options) -> Result<Self, BuildError> {
-        Self::with_routes(engine, options, measuring::router())
+        Self::build(engine, options, measuring::router())
     }
 
-    fn with_routes(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
+    /// Builds it with routes of the caller's beside its own, behind the same front.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn with_routes(engine: Handle, options: Options, more: Router) -> Result<Self, BuildError> {
+        Self::build(engine, options, more.with_state(()))
+    }
+
+    fn build(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
         let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
         let read_threads =
             read_threads::ReadThreads::start(store::limits::READERS).map_err(BuildError::Threads)?;
@@ -137,6 +150,7 @@ impl Http {
             metrics: options.metrics.0,
             tracking_prefix: options.tracking_prefix,
             trusted_proxies: options.trusted_proxies,
+            room: body::Room::of_bytes(options.bodies_in_memory_bytes, options.slowest_time),
         });
         let mut routes = routes();
         if options.serve_metrics {

@@ -2,6 +2,7 @@
 //!
 //! Told by the headers of draft-ietf-httpapi-ratelimit-headers.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,14 @@ use super::problem::{Kind, Problem};
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-type Limiter = RateLimiter<Arc<str>, DashMapStateStore<Arc<str>>, DefaultClock, StateInformationMiddleware>;
+/// Who has a bucket. A name that reads like an address is still a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Caller {
+    Principal(Arc<str>),
+    Address(IpAddr),
+}
+
+type Limiter = RateLimiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInformationMiddleware>;
 
 /// The limit; none where it is switched off.
 pub(crate) struct RateLimit(Option<Buckets>);
@@ -50,7 +58,7 @@ impl RateLimit {
     }
 
     /// Counts a request.
-    pub(crate) fn count(&self, of: &Arc<str>) -> Result<Option<Standing>, Problem> {
+    pub(crate) fn count(&self, of: &Caller) -> Result<Option<Standing>, Problem> {
         let Some(buckets) = &self.0 else {
             return Ok(None);
         };

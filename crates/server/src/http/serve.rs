@@ -18,6 +18,7 @@ use tower::ServiceExt;
 
 use super::bare_errors::BareErrors;
 use super::limits::{CONNECTIONS, HEADER_BYTES, HEADER_TIME, HEADERS};
+use super::lingering::Lingering;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -96,5 +97,5 @@ fn connection(
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(BareErrors::over(stream)), service)
+        .serve_connection(TokioIo::new(BareErrors::over(Lingering::over(stream))), service)
 }

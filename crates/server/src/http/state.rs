@@ -59,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) tracking_prefix: String,
     pub(crate) trusted_proxies: Vec<IpBlock>,
+    pub(crate) room: Room,
 }
 
 impl AppState {
@@ -68,7 +69,7 @@ impl AppState {
             auth: parts.auth,
             rate_limit: parts.rate_limit,
             metrics: parts.metrics,
-            room: Room::of_bytes(super::limits::BODIES_IN_MEMORY_BYTES),
+            room: parts.room,
             under_way: UnderWay::default(),
             tracking_prefix: parts.tracking_prefix,
             trusted_proxies: parts.trusted_proxies,

@@ -45,7 +45,7 @@ impl Claims {
     /// Whether it was issued at this time or later.
     pub(super) fn issued_since(&self, valid_from: Timestamp) -> bool {
         // Issue times are known to the millisecond: one within that of the limit counts as later.
-        self.issued_at.as_nanos() + NANOS_PER_MILLI > valid_from.as_nanos()
+        self.issued_at.as_nanos().saturating_add(NANOS_PER_MILLI) > valid_from.as_nanos()
     }
 }
 
@@ -167,7 +167,7 @@ fn issued_at(claims: &WireClaims) -> Timestamp {
         .and_then(|millis| millis.checked_mul(NANOS_PER_MILLI))
         .map(Timestamp::from_nanos);
     let in_that_second =
-        |exact: &Timestamp| (0..1_000_000_000).contains(&(exact.as_nanos() - told.as_nanos()));
+        |exact: &Timestamp| (0..1_000_000_000).contains(&exact.as_nanos().saturating_sub(told.as_nanos()));
     exact.filter(in_that_second).unwrap_or(told)
 }
 
@@ -185,7 +185,8 @@ fn token_id(id: Option<&str>, token: &str) -> Box<str> {
 /// Seconds since the epoch, with or without a fraction (RFC 7519, `NumericDate`).
 fn numeric_date(number: &serde_json::Number) -> Option<Timestamp> {
     if let Some(seconds) = number.as_i64() {
-        return Some(Timestamp::from_seconds(seconds).unwrap_or(Timestamp::MAX));
+        let beyond = if seconds < 0 { i64::MIN } else { i64::MAX };
+        return Some(Timestamp::from_seconds(seconds).unwrap_or(Timestamp::from_nanos(beyond)));
     }
     let nanos = number.as_f64()? * NANOS_PER_SECOND;
     #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]

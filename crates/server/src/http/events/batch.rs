@@ -15,6 +15,7 @@ use store::Record;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
+use super::super::fields::{Entries, Object};
 use super::super::idempotency;
 use super::super::limits::{BATCH_BODY_BYTES, BATCH_ENTRIES};
 use super::super::problem::{Kind, Problem, ProblemSchema};
@@ -40,7 +41,7 @@ pub(super) struct EventsSchema {
 #[serde(deny_unknown_fields)]
 struct EventsIn<'a> {
     #[serde(borrow)]
-    events: Vec<EventIn<'a>>,
+    events: Entries<Object<EventIn<'a>>>,
 }
 
 /// A batch with its entries unread.
@@ -48,7 +49,7 @@ struct EventsIn<'a> {
 #[serde(deny_unknown_fields)]
 struct RawEvents<'a> {
     #[serde(borrow)]
-    events: Vec<&'a RawValue>,
+    events: Entries<&'a RawValue>,
 }
 
 /// The events of a body, found in it when one is wanted: only those that are refused are.
@@ -70,13 +71,13 @@ impl Contents for BatchContents {
 fn ranges(body: &Bytes) -> Vec<Range<usize>> {
     let raw = std::str::from_utf8(body)
         .ok()
-        .and_then(|text| serde_json::from_str::<RawEvents<'_>>(text).ok());
+        .and_then(|text| serde_json::from_str::<Object<RawEvents<'_>>>(text).ok());
     let start = body.as_ptr().addr();
     let range = |event: &RawValue| {
         let from = event.get().as_ptr().addr() - start;
         from..from + event.get().len()
     };
-    raw.map(|raw| raw.events.into_iter().map(range).collect())
+    raw.map(|Object(raw)| raw.events.kept.into_iter().map(range).collect())
         .unwrap_or_default()
 }
 
@@ -196,15 +197,20 @@ pub(super) fn read(
             commands.push(command(actor, event));
         }
     };
-    match serde_json::from_str::<EventsIn<'_>>(text) {
-        Ok(batch) => {
-            must_be_a_batch(batch.events.len())?;
-            batch.events.iter().for_each(|event| take(expected.check(event)));
+    match serde_json::from_str::<Object<EventsIn<'_>>>(text) {
+        Ok(Object(batch)) => {
+            must_be_a_batch(batch.events.total)?;
+            batch
+                .events
+                .kept
+                .iter()
+                .for_each(|Object(event)| take(expected.check(event)));
         }
         Err(_) => {
             let events = raw_events(text)?;
-            must_be_a_batch(events.len())?;
+            must_be_a_batch(events.total)?;
             events
+                .kept
                 .into_iter()
                 .for_each(|event| take(expected.read(event.get())));
         }
@@ -221,9 +227,9 @@ pub(super) fn command(actor: Actor, event: CheckedEvent) -> Command {
     }
 }
 
-fn raw_events(text: &str) -> Result<Vec<&RawValue>, Problem> {
-    match serde_json::from_str::<RawEvents<'_>>(text) {
-        Ok(batch) => Ok(batch.events),
+fn raw_events(text: &str) -> Result<Entries<&RawValue>, Problem> {
+    match serde_json::from_str::<Object<RawEvents<'_>>>(text) {
+        Ok(Object(batch)) => Ok(batch.events),
         Err(error) if error.is_data() => Err(Problem::field(
             "events",
             "type",

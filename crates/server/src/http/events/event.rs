@@ -16,7 +16,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::super::fields::{self, Fields, is_too_deep, text_problem, too_deep};
+use super::super::fields::{self, Fields, Object, is_too_deep, text_problem, too_deep};
 use super::super::problem::{FieldProblem, Problem};
 
 /// An event.
@@ -32,7 +32,7 @@ pub(super) struct EventIn<'a> {
     #[serde(borrow)]
     source: Cow<'a, str>,
     #[serde(default)]
-    location: Option<LocationIn>,
+    location: Option<Object<LocationIn>>,
     #[serde(borrow, default)]
     notes: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -101,8 +101,8 @@ pub(in crate::http) struct CheckedEvent {
 impl Expected<'_> {
     /// Reads one event from its text.
     pub(in crate::http) fn read(&self, text: &str) -> Result<CheckedEvent, Problem> {
-        match serde_json::from_str::<EventIn<'_>>(text) {
-            Ok(event) => self.check(&event),
+        match serde_json::from_str::<Object<EventIn<'_>>>(text) {
+            Ok(Object(event)) => self.check(&event),
             Err(error) => Err(explain(text, &error)),
         }
     }
@@ -175,7 +175,7 @@ impl Expected<'_> {
             source: (*event.source).into(),
             occurred_at,
             client_event_id: event.event_id.as_deref().map(Into::into),
-            location: event.location.as_ref().map(|at| Location {
+            location: event.location.as_ref().map(|Object(at)| Location {
                 lat: at.lat,
                 lng: at.lng,
             }),

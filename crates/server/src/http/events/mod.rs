@@ -4,6 +4,7 @@
 //! refuses is kept as a dead letter with the bytes that came.
 
 mod batch;
+mod cut;
 mod event;
 mod lines;
 mod parse_only;

@@ -14,8 +14,9 @@ use super::super::state::AppState;
 use super::super::{body, fields};
 use super::REPORTERS;
 use super::batch;
+use super::cut::{Block, Line, Lines};
 use super::event::Expected;
-use super::lines::{Block, Line, Lines, line_too_long};
+use super::lines::line_too_long;
 use super::tally::Tally;
 
 pub(in crate::http) async fn parse_only(
@@ -28,7 +29,7 @@ pub(in crate::http) async fn parse_only(
     let actor = asker.actor(&state.engine).await?;
     let mut tally = Tally::begin()?;
     if body::media_type(&headers).as_deref() == Some("application/x-ndjson") {
-        let mut lines = Lines::of(body);
+        let mut lines = Lines::of(&state.room, body);
         while let Some(block) = lines.next_block().await? {
             parse_block(&state, actor, &block, &mut tally)?;
         }

@@ -73,6 +73,7 @@ pub(super) struct Tally {
 
 #[derive(Clone, Default)]
 struct Rejections {
+    /// The first ones, in the order of the batch.
     listed: Vec<RejectedEvent>,
     total: usize,
 }
@@ -80,18 +81,20 @@ struct Rejections {
 impl Rejections {
     fn add(&mut self, index: usize, problem: &Problem) {
         self.total += 1;
-        if self.listed.len() < LISTED_REJECTED {
-            self.listed.push(RejectedEvent {
+        // What is malformed is known before what is decided against, though it may stand behind it.
+        let place = self.listed.partition_point(|listed| listed.index < index);
+        if place == LISTED_REJECTED {
+            return;
+        }
+        self.listed.truncate(LISTED_REJECTED - 1);
+        self.listed.insert(
+            place,
+            RejectedEvent {
                 index,
                 error: problem.kind.code(),
                 message: problem.detail.clone(),
-            });
-        }
-    }
-
-    /// In the order of the batch.
-    fn sort(&mut self) {
-        self.listed.sort_by_key(|rejected| rejected.index);
+            },
+        );
     }
 }
 
@@ -154,8 +157,6 @@ impl Tally {
                 }
             }
         }
-        self.bad.sort();
-        self.rejected.sort();
         Ok(())
     }
 

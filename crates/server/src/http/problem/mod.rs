@@ -97,10 +97,8 @@ impl Problem {
     }
 
     pub(crate) fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(Kind::Unauthenticated, detail).with_header(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"waybill\""),
-        )
+        Self::new(Kind::Unauthenticated, detail)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {

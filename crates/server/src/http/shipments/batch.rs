@@ -16,6 +16,7 @@ use store::{PartyKind, Record};
 use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Principal};
+use super::super::fields::{Entries, Object};
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::limits::{BATCH_BODY_BYTES, BATCH_ENTRIES, LINE_BYTES};
 use super::super::problem::{FieldProblem, Kind, Problem, ProblemSchema};
@@ -38,7 +39,7 @@ pub(super) struct BatchSchema {
 #[serde(deny_unknown_fields)]
 struct RawBatch<'a> {
     #[serde(borrow)]
-    shipments: Vec<&'a RawValue>,
+    shipments: Entries<&'a RawValue>,
 }
 
 /// What became of a batch.
@@ -169,11 +170,15 @@ pub(super) async fn create_shipments(
 /// The entries' texts.
 fn entries(bytes: &[u8], lines: bool) -> Result<Vec<&str>, Problem> {
     let text = fields::text(bytes)?;
-    let entries: Vec<&str> = if lines {
-        text.lines().filter(|line| !line.trim().is_empty()).collect()
+    let (entries, total): (Vec<&str>, usize) = if lines {
+        let lines = || text.lines().filter(|line| !line.trim().is_empty());
+        (lines().take(BATCH_ENTRIES).collect(), lines().count())
     } else {
-        match serde_json::from_str::<RawBatch<'_>>(text) {
-            Ok(batch) => batch.shipments.into_iter().map(RawValue::get).collect(),
+        match serde_json::from_str::<Object<RawBatch<'_>>>(text) {
+            Ok(Object(RawBatch { shipments })) => {
+                let kept = shipments.kept.into_iter().map(RawValue::get).collect();
+                (kept, shipments.total)
+            }
             Err(error) if error.is_data() => {
                 return Err(Problem::field(
                     "shipments",
@@ -184,7 +189,7 @@ fn entries(bytes: &[u8], lines: bool) -> Result<Vec<&str>, Problem> {
             Err(error) => return Err(fields::malformed(&error)),
         }
     };
-    match entries.len() {
+    match total {
         0 => Err(Problem::field(
             "shipments",
             "length",

@@ -8,11 +8,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::engine::Handle;
-use server::server::Server;
+use server::server::{Limits, Server};
 use server::settings::{SettingFlags, Settings};
 use sha2::Sha256;
 use tempfile::TempDir;
@@ -65,6 +65,27 @@ impl Reply {
         }
     }
 
+    /// Is this problem. Gives the body.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
+        let body = self.is(status);
+        assert_eq!(body["error"], code, "{body}");
+        body
+    }
+
+    /// Is a complaint about this field alone. Gives its message.
+    #[track_caller]
+    pub(crate) fn blames(&self, field: &str) -> String {
+        let body = self.is_problem(400, "VALIDATION_FAILED");
+        let errors = body["errors"].as_array().unwrap();
+        let fields: Vec<&str> = errors
+            .iter()
+            .map(|error| error["field"].as_str().unwrap())
+            .collect();
+        assert_eq!(fields, [field], "{body}");
+        errors[0]["message"].as_str().unwrap().to_owned()
+    }
+
     #[track_caller]
     fn must_be_a_problem(&self) {
         assert_eq!(
@@ -105,6 +126,11 @@ impl Front {
 
     /// On a folder that may have a store.
     pub(crate) async fn start_in(dir: TempDir, settings: &[(&str, &str)]) -> Self {
+        Self::start_within(Limits::default(), dir, settings).await
+    }
+
+    /// With other limits than those of the contract.
+    pub(crate) async fn start_within(limits: Limits, dir: TempDir, settings: &[(&str, &str)]) -> Self {
         let defaults = [
             ("APP_PORT", "0"),
             ("JWT_SECRET", SECRET),
@@ -113,7 +139,7 @@ impl Front {
         let environment = defaults.iter().chain(settings);
         let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let (settings, _) = Settings::load(&SettingFlags::default(), environment, dir.path()).unwrap();
-        let server = Server::start(settings, dir.path()).await.unwrap();
+        let server = Server::start_within(settings, dir.path(), limits).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let (address, engine) = (server.address(), server.engine().clone());
         #[expect(clippy::disallowed_methods, reason = "the harness waits for it when it ends")]
@@ -178,6 +204,39 @@ impl Front {
             .await
     }
 
+    /// POST of any body.
+    pub(crate) async fn post_text(
+        &self,
+        token: &str,
+        path: &str,
+        kind: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Reply {
+        let request = self.request(Method::POST, path).bearer_auth(token);
+        self.send(request.header("content-type", kind).body(body)).await
+    }
+
+    /// POST of an event whose outcome is waited for.
+    pub(crate) async fn report(&self, token: &str, event: &Value) -> Reply {
+        self.post_with(token, "/events", ("prefer", "wait=5"), event)
+            .await
+    }
+
+    /// A shipment as its path shows it to staff.
+    pub(crate) async fn shipment(&self, number: &str) -> Value {
+        self.get(&operator(), &format!("/shipments/{number}"))
+            .await
+            .is(200)
+    }
+
+    /// The statuses of a shipment's history.
+    pub(crate) async fn statuses(&self, number: &str) -> Vec<String> {
+        let shipment = self.shipment(number).await;
+        let history = shipment["status_history"].as_array().unwrap();
+        let status = |entry: &Value| entry["status"].as_str().unwrap().to_owned();
+        history.iter().map(status).collect()
+    }
+
     /// POST of JSON, with one header more.
     pub(crate) async fn post_with(
         &self,
@@ -211,6 +270,29 @@ impl Front {
             answer.extend_from_slice(&piece[..read]);
         }
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Front {
+    /// The answer to these bytes, which are sent as they are. Blocks as [`Front::raw`] does.
+    pub(crate) fn raw_reply(&self, bytes: &[u8]) -> Reply {
+        let answer = self.raw(bytes, Duration::from_secs(5));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1));
+        let status = status.unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            Some((
+                HeaderName::from_bytes(name.as_bytes()).ok()?,
+                HeaderValue::from_str(value).ok()?,
+            ))
+        };
+        Reply {
+            status: status.parse().unwrap(),
+            headers: lines.filter_map(header).collect(),
+            text: body.to_owned(),
+        }
     }
 }
 

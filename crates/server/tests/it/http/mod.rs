@@ -1,4 +1,21 @@
 //! The wire contract, over the wire.
 
 mod accounts;
+mod bad_input;
+mod batches;
+mod dead_letters;
+mod documents;
+mod edges;
+mod errors;
+mod idempotency;
+mod lists;
+mod malformed;
+mod observed;
+mod process;
+mod rate_limits;
+mod receipts;
+mod roles;
 mod shipments;
+mod streams;
+mod tokens;
+mod versions;

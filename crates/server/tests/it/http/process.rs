@@ -1,0 +1,258 @@
+//! The real binary: its start, its end, and what keeps it from starting.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::acknowledged::history;
+use crate::harness::front::{SECRET, new_event, new_shipment, operator};
+use crate::harness::process::{Running, run, waybill_on};
+
+fn serve(dir: &TempDir) -> Command {
+    let mut command = waybill_on("serve", dir.path());
+    command.env("APP_PORT", "0").env("JWT_SECRET", SECRET);
+    command
+        .env("ADMIN_USERNAME", "the-admin")
+        .env("ADMIN_PASSWORD", "a-long-password-1");
+    command.current_dir(dir.path());
+    command
+}
+
+/// Where it listens, by the one line that it prints.
+fn address(running: &Running) -> String {
+    assert!(running.prints_more_than(0));
+    let line = running.first_line();
+    let address = line
+        .strip_prefix("waybill listening on http://127.0.0.1:")
+        .unwrap_or_else(|| panic!("{line}"));
+    assert!(address.parse::<u16>().unwrap() > 0);
+    format!("127.0.0.1:{address}")
+}
+
+fn terminate(running: &Running) {
+    let sent = Command::new("kill")
+        .args(["-TERM", &running.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// POSTs JSON on a connection that stays open. Gives the body.
+fn post(stream: &mut TcpStream, path: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        operator(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let mut piece = [0; 4096];
+    loop {
+        let read = stream.read(&mut piece).unwrap();
+        assert_ne!(read, 0, "closed after {answer:?}");
+        answer.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        if let Some((_, body)) = answer
+            .split_once("\r\n\r\n")
+            .filter(|(_, body)| body.ends_with('}'))
+        {
+            return body.to_owned();
+        }
+    }
+}
+
+#[test]
+fn a_server_told_to_stop_keeps_what_it_took_and_exits_well() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(serve(&dir).env("SHUTDOWN_GRACE_S", "3"));
+    let address = address(&running);
+    let mut kept_open = connect(&address);
+    let made: Value =
+        serde_json::from_str(&post(&mut kept_open, "/shipments", &new_shipment("client_001"))).unwrap();
+    let number = made["tracking_number"].as_str().unwrap();
+    let never_used = connect(&address);
+    let line = new_event(number, "picked_up", "2026-01-31T10:00:00Z").to_string();
+    let mut stream = connect(&address);
+    let begun = format!(
+        "POST /events/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/x-ndjson\r\n\
+         content-length: 1000000\r\n\r\n{line}\n{{\"tracking",
+        operator()
+    );
+    stream.write_all(begun.as_bytes()).unwrap();
+    let path = format!("/shipments/{number}");
+    while !get(&mut kept_open, &path).contains("picked_up") {}
+    let told = Instant::now();
+    terminate(&running);
+    let ended = running.wait();
+    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stdout, format!("waybill listening on http://{address}\n"));
+    drop((stream, kept_open, never_used));
+    let store = server::app::look_into(dir.path()).unwrap();
+    assert_eq!(history(&store, number).len(), 2);
+    let verified = run(&mut waybill_on("verify", dir.path()));
+    assert_eq!(verified.code(), Some(0), "{}{}", verified.stdout, verified.stderr);
+}
+
+/// GETs on a connection that stays open.
+fn get(stream: &mut TcpStream, path: &str) -> String {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+        operator()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let mut piece = [0; 4096];
+    while !answer
+        .split_once("\r\n\r\n")
+        .is_some_and(|(_, body)| body.ends_with("]}"))
+    {
+        let read = stream.read(&mut piece).unwrap();
+        assert_ne!(read, 0, "closed after {answer:?}");
+        answer.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+    }
+    answer
+}
+
+/// A figure of a process, in KiB.
+fn memory(running: &Running, figure: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_stream_of_garbage_does_not_fill_the_memory() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(&mut serve(&dir));
+    let address = address(&running);
+    let before = memory(&running, "VmRSS");
+    let mut line = vec![b'x'; 60_000];
+    line.push(b'\n');
+    let lines = 4_000;
+    let mut stream = connect(&address);
+    let head = format!(
+        "POST /events/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/x-ndjson\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        operator(),
+        line.len() * lines
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..lines {
+        stream.write_all(&line).unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("0 of 4000 events accepted"), "{answer:.300}");
+    let peak = memory(&running, "VmHWM");
+    assert!(
+        peak < before + 80 * 1024,
+        "{before} KiB before, {peak} KiB at most"
+    );
+    terminate(&running);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn a_batch_of_millions_of_crumbs_takes_little_more_than_its_bytes() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(&mut serve(&dir));
+    let address = address(&running);
+    let before = memory(&running, "VmRSS");
+    for (path, name) in [("/events/batch", "events"), ("/shipments/batch", "shipments")] {
+        let body = format!("{{\"{name}\":[{}1]}}", "1,".repeat(8_000_000));
+        let mut stream = connect(&address);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            operator(),
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("this has 8000001"), "{answer:.500}");
+    }
+    let peak = memory(&running, "VmHWM");
+    assert!(
+        peak < before + 80 * 1024,
+        "{before} KiB before, {peak} KiB at most"
+    );
+    terminate(&running);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn connections_that_are_idle_or_unused_do_not_delay_the_end() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(serve(&dir).env("SHUTDOWN_GRACE_S", "50"));
+    let address = address(&running);
+    let mut used = connect(&address);
+    post(&mut used, "/shipments", &new_shipment("client_001"));
+    let unused = connect(&address);
+    let begun = Instant::now();
+    terminate(&running);
+    assert_eq!(running.wait().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop((used, unused));
+}
+
+#[test]
+fn a_setting_that_is_wrong_stops_the_start_with_one_line() {
+    for (name, value) in [
+        ("APP_PORT", "eighty"),
+        ("JWT_SECRET", "short"),
+        ("RATE_LIMIT_PER_MINUTE", "-1"),
+        ("TRUSTED_PROXIES", "everyone"),
+        ("WAYBILL_UNHEARD_OF", "1"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let ended = run(serve(&dir).env(name, value));
+        assert_eq!(ended.code(), Some(2), "{name}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{name}");
+        assert_eq!(
+            ended.stderr.trim_end().lines().count(),
+            1,
+            "{name}: {}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains(name), "{name}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("short"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_port_or_a_folder_in_use_stops_the_start_with_a_sentence() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(&mut serve(&dir));
+    let address = address(&running);
+    let port = address.rsplit(':').next().unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let ended = run(serve(&elsewhere).env("APP_PORT", port));
+    assert_eq!(ended.code(), Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("APP_PORT") && ended.stderr.contains(port),
+        "{}",
+        ended.stderr
+    );
+    let ended = run(&mut serve(&dir));
+    assert_eq!(ended.code(), Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&dir.path().display().to_string()),
+        "{}",
+        ended.stderr
+    );
+    terminate(&running);
+    assert_eq!(running.wait().code(), Some(0));
+}
