@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Serve(serve) => serve.run().await,
-            Command::Demo(demo) => demo.run().await,
+            Command::Demo(demo) => Box::pin(demo.run()).await,
             Command::OpenApi(openapi) => openapi.run(),
             Command::Replay(replay) => replay.run().await,
             Command::History(history) => history.run(),

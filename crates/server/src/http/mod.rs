@@ -1,7 +1,7 @@
 //! The front door: the wire contract over HTTP/1.1.
 //!
 //! One file per resource, its routes beside its handlers. A handler reads a request, calls the engine or reads the store, and
-//! says what came of it; [`error`] alone turns what happened inside into what callers are told. Nothing here writes to the store.
+//! says what came of it; `error` alone turns what happened inside into what callers are told. Nothing here writes to the store.
 
 mod accounts;
 mod auth;
