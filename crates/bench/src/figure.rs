@@ -25,9 +25,38 @@ pub(crate) enum Must {
     AtLeast(f64),
     /// Not above.
     AtMost(f64),
+    /// The ratio not below the first, or the value not below the second.
+    RatioOrValue(f64, f64),
 }
 
 impl Figure {
+    /// A figure without a baseline.
+    pub(crate) fn of(
+        scenario: &'static str,
+        figure: impl Into<String>,
+        unit: &'static str,
+        values: Vec<f64>,
+    ) -> Self {
+        Self {
+            scenario,
+            figure: figure.into(),
+            unit,
+            values,
+            baselines: Vec::new(),
+            must: None,
+        }
+    }
+
+    /// With the baseline of each round.
+    pub(crate) fn against(self, baselines: Vec<f64>) -> Self {
+        Self { baselines, ..self }
+    }
+
+    /// With what must be reached.
+    pub(crate) fn must(self, must: Option<Must>) -> Self {
+        Self { must, ..self }
+    }
+
     /// The median of each round's value over its baseline.
     fn ratio(&self) -> Option<f64> {
         let ratios = self
@@ -39,9 +68,18 @@ impl Figure {
     }
 
     fn verdict(&self) -> String {
-        let measured = self.ratio().or_else(|| median(&self.values)).unwrap_or(f64::NAN);
+        let value = median(&self.values).unwrap_or(f64::NAN);
+        let measured = self.ratio().unwrap_or(value);
         match self.must {
             None => String::new(),
+            Some(Must::RatioOrValue(ratio, bound)) => {
+                let verdict = if measured >= ratio || value >= bound {
+                    "met"
+                } else {
+                    "SHORT"
+                };
+                format!("≥ {ratio} or {}: {verdict}", rounded(bound))
+            }
             Some(Must::AtLeast(bound)) if measured >= bound => format!("≥ {bound}: met"),
             Some(Must::AtLeast(bound)) => format!("≥ {bound}: SHORT"),
             Some(Must::AtMost(bound)) if measured <= bound => format!("≤ {bound}: met"),

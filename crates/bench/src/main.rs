@@ -5,10 +5,15 @@
 //! machine's cores with what it loads.
 
 mod cohort;
+mod connection;
 mod figure;
+mod measured;
 mod scenarios;
+mod served;
 mod system;
+mod traffic;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -28,32 +33,61 @@ struct Cli {
     /// Small numbers: shows that all of it runs, the figures mean little.
     #[arg(long)]
     quick: bool,
+    /// The folder of a server in a process of its own.
+    #[arg(long, hide = true)]
+    data_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Scenario {
     /// Handle to durable, without HTTP.
     Engine,
-    /// Ingest and read in a store of 10⁵, 10⁶ and 10⁷ entries.
+    /// Batches over HTTP to durable.
+    IngestBatch,
+    /// One event a request, over HTTP to durable.
+    IngestSingle,
+    /// One long stream of lines over HTTP to durable.
+    IngestNdjson,
+    /// From the 202 to the status seen, at a steady pace.
+    Visible,
+    /// Shipments over HTTP.
+    Read,
+    /// Ingest and read over HTTP in a store of 10⁵, 10⁶ and 10⁷ entries.
     Growth,
     /// Start, memory, disk.
     Footprint,
     /// Ways to lay the log out, behind the decisions in docs/adr.
     Storage,
-    /// A part of `footprint`, in a process of its own.
+    /// The server of the others, in a process of its own.
     #[value(hide = true)]
-    QueuedMemory,
+    ServeForMeasuring,
     /// Everything.
     All,
 }
+
+/// In the order of the table.
+const ALL: [Scenario; 9] = [
+    Scenario::IngestBatch,
+    Scenario::IngestSingle,
+    Scenario::IngestNdjson,
+    Scenario::Engine,
+    Scenario::Visible,
+    Scenario::Read,
+    Scenario::Growth,
+    Scenario::Footprint,
+    Scenario::Storage,
+];
 
 /// Why a measurement did not happen.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.scenario, Scenario::ServeForMeasuring) {
+        return serve(&cli);
+    }
     let mut figures = Figures::default();
-    match run(&cli, &mut figures) {
+    match run(cli.scenario, cli.quick, &mut figures) {
         Ok(()) => {
             figures.print_table();
             ExitCode::SUCCESS
@@ -65,19 +99,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli, figures: &mut Figures) -> Result<(), Problem> {
-    let quick = cli.quick;
-    match cli.scenario {
+/// Is the server under measurement.
+fn serve(cli: &Cli) -> ExitCode {
+    let served = match (&cli.data_dir, std::env::var(served::SECRET_VARIABLE)) {
+        (Some(data_dir), Ok(secret)) => measured::serve(data_dir, secret),
+        _ => Err("only the bench itself starts this".into()),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            figure::print(&format!("bench: {problem}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(scenario: Scenario, quick: bool, figures: &mut Figures) -> Result<(), Problem> {
+    match scenario {
+        Scenario::IngestBatch => scenarios::ingest_batch::run(quick, figures),
+        Scenario::IngestSingle => scenarios::ingest_single::run(quick, figures),
+        Scenario::IngestNdjson => scenarios::ingest_ndjson::run(quick, figures),
         Scenario::Engine => scenarios::engine::run(quick, figures),
+        Scenario::Visible => scenarios::visible::run(quick, figures),
+        Scenario::Read => scenarios::read::run(quick, figures),
         Scenario::Growth => scenarios::growth::run(quick, figures),
         Scenario::Footprint => scenarios::footprint::run(quick, figures),
         Scenario::Storage => scenarios::storage::run(quick, figures),
-        Scenario::QueuedMemory => scenarios::footprint::print_queued_memory(),
-        Scenario::All => {
-            scenarios::engine::run(quick, figures)?;
-            scenarios::growth::run(quick, figures)?;
-            scenarios::footprint::run(quick, figures)?;
-            scenarios::storage::run(quick, figures)
-        }
+        Scenario::ServeForMeasuring => Err("it measures nothing".into()),
+        Scenario::All => ALL
+            .into_iter()
+            .try_for_each(|scenario| run(scenario, quick, figures)),
     }
 }

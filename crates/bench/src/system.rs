@@ -5,6 +5,8 @@ use std::process::Command;
 
 use crate::Problem;
 
+pub(crate) const MIB: f64 = 1024.0 * 1024.0;
+
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64, Problem> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -16,9 +18,9 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64, Problem> {
     Ok(kib * 1024)
 }
 
-/// CPU time of this process so far, user and system, in seconds.
-pub(crate) fn cpu_seconds() -> Result<f64, Problem> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+/// CPU time of a process so far, user and system, in seconds.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, Problem> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // Fields are counted behind the command's name, which may hold blanks.
     let fields: Vec<&str> = stat
         .rsplit(')')
@@ -27,10 +29,7 @@ pub(crate) fn cpu_seconds() -> Result<f64, Problem> {
         .split_whitespace()
         .collect();
     let ticks = |field: usize| -> Result<f64, Problem> {
-        Ok(fields
-            .get(field)
-            .ok_or("no times in /proc/self/stat")?
-            .parse::<f64>()?)
+        Ok(fields.get(field).ok_or("no times in /proc")?.parse::<f64>()?)
     };
     // Linux counts in hundredths of a second.
     Ok((ticks(11)? + ticks(12)?) / 100.0)

@@ -3,8 +3,10 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::error::OpenError;
+use crate::limits::{LOCK_PAUSE, LOCK_WAIT};
 
 /// The database.
 pub const DATABASE_FILE: &str = "waybill.db";
@@ -37,7 +39,7 @@ impl DataFolder {
             .write(true)
             .open(&lock_path)
             .map_err(|error| not_writable(&lock_path, &error))?;
-        match lock.try_lock() {
+        match try_for_a_while(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(OpenError::InUse {
@@ -77,6 +79,17 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
     folder.create(path)
+}
+
+/// Whoever held the lock may have ended just now: a process that it was starting keeps the file open until it is another program.
+fn try_for_a_while(lock: &File) -> Result<(), TryLockError> {
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => std::thread::sleep(LOCK_PAUSE),
+            tried => return tried,
+        }
+    }
 }
 
 fn not_writable(path: &Path, error: &std::io::Error) -> OpenError {

@@ -21,6 +21,10 @@ pub const MAX_GIVE_WAY: Duration = Duration::from_millis(1_500);
 pub const GIVE_WAY_PAUSE: Duration = Duration::from_millis(2);
 /// The latest orders whose heads the writer keeps in memory for certain; at most twice as many, of ≈ 330 bytes each.
 pub const CACHED_HEADS: usize = 128 * 1024;
+/// How long a folder's lock is waited for before it counts as another's.
+pub const LOCK_WAIT: Duration = Duration::from_millis(300);
+/// Between two tries to take it.
+pub const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// How long a connection waits for another process that holds a lock for a moment.
 pub const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// Page cache of the writer, and of each reader: grows with use only.

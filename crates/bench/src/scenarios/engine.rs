@@ -22,9 +22,9 @@ pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
             cohort.shuffle(&mut rand::rngs::StdRng::seed_from_u64(round));
             let before = Recording::begin(folder.path())?;
             let events = bench.events(&cohort, &STEPS)?;
-            let cpu_before = cpu_seconds()?;
+            let cpu_before = cpu_seconds(std::process::id())?;
             engine.push(bench.run(events).await?);
-            cpu.push(cpu_seconds()? - cpu_before);
+            cpu.push(cpu_seconds(std::process::id())? - cpu_before);
             bench.stop().await;
             Ok::<Recording, Problem>(before)
         })?;

@@ -1,82 +1,73 @@
-//! `footprint`: start, memory and disk of the real binary.
+//! `footprint`: start, memory, disk and size of the server as it ships.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use model::command::{Actor, Scope};
-use model::ids::PartyId;
-use model::public_id::PublicId;
-use model::role::Role;
-use model::time::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::task::JoinSet;
 
 use crate::Problem;
-use crate::cohort::{Bench, STEPS, report};
+use crate::cohort::{BATCH, Bench, STEPS};
+use crate::connection::{Connection, get, post};
 use crate::figure::{Figure, Figures, Must};
-use crate::system::{as_figure, folder_bytes, resident_bytes, waybill};
+use crate::served::Served;
+use crate::system::{MIB, as_figure, folder_bytes, waybill};
+use crate::traffic::{JSON, batches, create, runtime};
 
-const MIB: f64 = 1024.0 * 1024.0;
+/// Connections whose batches wait in the queue.
+const QUEUED_BATCHES: usize = 10;
+/// When all of them have come for certain: it takes some 20 ms.
+const QUEUED_AFTER: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     // An entry is made with each shipment, four follow.
     let (shipments, rounds) = if quick { (2_000, 2) } else { (2_000_000, 7) };
     let binary = waybill()?;
     let folder = tempfile::tempdir()?;
-    let runtime = tokio::runtime::Runtime::new()?;
     let entries = shipments * (1 + STEPS.len());
-    runtime.block_on(fill(folder.path(), shipments))?;
-    let bytes = folder_bytes(folder.path())?;
+    tokio::runtime::Runtime::new()?.block_on(fill(folder.path(), shipments))?;
+    let bytes = as_figure(folder_bytes(folder.path())?);
+    let runtime = runtime()?;
+    // The first start makes what a new folder needs, such as its admin.
+    runtime.block_on(start(&binary, folder.path()))?;
+    let (mut starts, mut idle, mut queued) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (millis, mib) = runtime.block_on(start(&binary, folder.path()))?;
+        starts.push(millis);
+        idle.push(mib);
+        queued.push(runtime.block_on(queued_mib())?);
+    }
+    let size = as_figure(std::fs::metadata(&binary)?.len());
     let mut add = |figure: String, unit, values, must: f64| {
-        figures.add(Figure {
-            scenario: "footprint",
-            figure,
-            unit,
-            values,
-            baselines: Vec::new(),
-            must: (!quick).then_some(Must::AtMost(must)),
-        });
+        let must = (!quick).then_some(Must::AtMost(must));
+        figures.add(Figure::of("footprint", figure, unit, values).must(must));
     };
-    let per_entry = as_figure(bytes) / as_figure(u64::try_from(entries)?);
+    let each = bytes / as_figure(u64::try_from(entries)?);
     add(
         format!("disk per event, {entries} stored"),
         "B",
-        vec![per_entry],
+        vec![each],
         200.0,
     );
-    let (mut starts, mut idle) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let began = Instant::now();
-        let mut server = start(&binary, folder.path())?;
-        starts.push(began.elapsed().as_secs_f64() * 1e3);
-        // It is idle at once: the load is one command in a thousand seconds.
-        idle.push(as_figure(resident_bytes(server.id())?) / MIB);
-        server.kill()?;
-        server.wait()?;
-    }
     add(
-        format!("cold start, {entries} events stored"),
+        format!("cold start to ready, {entries} events stored"),
         "ms",
         starts,
         300.0,
     );
     add("idle memory".to_owned(), "MiB", idle, 60.0);
-    add(
-        "memory of 10,000 queued events".to_owned(),
-        "MiB",
-        vec![queued_mib()?],
-        20.0,
-    );
-    let size = std::fs::metadata(&binary)?.len();
+    add("memory of 10,000 queued events".to_owned(), "MiB", queued, 20.0);
     add(
         "binary, with line tables".to_owned(),
         "MiB",
-        vec![as_figure(size) / MIB],
+        vec![size / MIB],
         40.0,
     );
     Ok(())
 }
 
+/// Fills a store through the engine: it is the same for that and sooner done.
 async fn fill(folder: &Path, shipments: usize) -> Result<(), Problem> {
     let mut bench = Bench::start(folder, 3).await?;
     let mut left = shipments;
@@ -89,72 +80,53 @@ async fn fill(folder: &Path, shipments: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Starts the real binary on a folder and waits until it says that it is ready.
-fn start(binary: &Path, folder: &Path) -> Result<Child, Problem> {
-    let mut server = Command::new(binary)
-        .args([
-            "simulate",
-            "--rate",
-            "0.001",
-            "--submitters",
-            "1",
-            "--batch",
-            "1",
-            "--seconds",
-            "60",
-            "--data-dir",
-        ])
-        .arg(folder)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = server.stdout.take().ok_or("no output")?;
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line)?;
-    if line.trim() != "ready" {
-        return Err(format!("the server said {line:?} where it should be ready").into());
-    }
-    Ok(server)
+/// Starts the real binary; gives the milliseconds until it says that it is ready, and its memory then in MiB.
+async fn start(binary: &Path, folder: &Path) -> Result<(f64, f64), Problem> {
+    let began = Instant::now();
+    let served = Served::shipped(binary, folder)?;
+    let mut connection = Connection::open(served.address).await?;
+    let ready = connection.ask(&get("/readyz", &served.token)).await?;
+    ready.must_be(200)?;
+    let took = began.elapsed().as_secs_f64() * 1e3;
+    Ok((took, as_figure(served.resident_bytes()?) / MIB))
 }
 
-/// How much memory queued events take, measured in a process of its own: this one has memory to spare from before.
-fn queued_mib() -> Result<f64, Problem> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("queued-memory")
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    Ok(text
-        .lines()
-        .next()
-        .ok_or("no figure from the process of its own")?
-        .trim()
-        .parse()?)
-}
-
-/// Prints how many MiB this process grows by holding 10,000 events as the queue does.
-pub(crate) fn print_queued_memory() -> Result<(), Problem> {
-    const EVENTS: u32 = 200_000;
-    let actor = Actor {
-        party: PartyId::NOBODY,
-        role: Role::Operator,
-        scope: Scope::All,
-    };
-    let me = std::process::id();
-    let before = resident_bytes(me)?;
-    let mut held = Vec::new();
-    for number in 0..EVENTS {
-        let id = PublicId::tracking_number("99M-", u64::from(number))?;
-        held.push(report(
-            &id,
-            "in_transit",
-            actor,
-            Timestamp::from_nanos(i64::from(number)),
-        )?);
+/// By how many MiB a server grows that has 10,000 events in its queue, a batch on each of ten connections: the writer is held
+/// until it was measured.
+async fn queued_mib() -> Result<f64, Problem> {
+    let folder = tempfile::tempdir()?;
+    let mut served = Served::measured(folder.path())?;
+    let mut random = StdRng::seed_from_u64(4);
+    let shipments = create(&served, QUEUED_BATCHES * BATCH, &mut random).await?;
+    let mut connections = Vec::new();
+    for body in batches(&shipments, &STEPS[..1], BATCH, 1).concat() {
+        let mut connection = Connection::open(served.address).await?;
+        // What a connection takes by itself is not the queue's.
+        connection
+            .ask(&get("/measuring/nothing", &served.token))
+            .await?
+            .must_be(200)?;
+        let request = post("/events/batch", &served.token, JSON, &body);
+        connections.push((connection, request));
     }
-    let grown = resident_bytes(me)?.saturating_sub(before);
-    drop(std::hint::black_box(held));
-    crate::figure::print(&format!(
-        "{}",
-        as_figure(grown) / MIB * 10_000.0 / f64::from(EVENTS)
-    ));
-    Ok(())
+    served.hold(true)?;
+    let before = served.resident_bytes()?;
+    let mut queued = JoinSet::new();
+    for (mut connection, request) in connections {
+        queued.spawn(async move {
+            let answer = connection.ask(&request).await?;
+            answer.must_be(202)
+        });
+    }
+    tokio::time::sleep(QUEUED_AFTER).await;
+    let grown = served.resident_bytes()?.saturating_sub(before);
+    if queued.try_join_next().is_some() {
+        return Err("a batch was answered while the writer was held".into());
+    }
+    served.hold(false)?;
+    while let Some(answered) = queued.join_next().await {
+        answered??;
+    }
+    served.must_have_applied_all().await?;
+    Ok(as_figure(grown) / MIB)
 }

@@ -1,19 +1,19 @@
-//! `growth`: the same work in a small store and in ones ten and a hundred times as large.
+//! `growth`: `ingest-batch` and `read` over HTTP, in a small store and in ones ten and a hundred times as large.
 
 use std::path::Path;
-use std::time::Instant;
 
-use model::command::OrderRef;
-use model::public_id::PublicId;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use store::Store;
 
+use super::ingest_batch::ingest;
+use super::read::read;
 use crate::Problem;
-use crate::cohort::{Bench, STEPS};
+use crate::cohort::STEPS;
 use crate::figure::{Figure, Figures, Must};
+use crate::served::Served;
 use crate::system::{as_figure, folder_bytes};
+use crate::traffic::{create, runtime};
 
 /// Sizes and repetitions.
 pub(crate) struct Scale {
@@ -46,10 +46,10 @@ const QUICK: Scale = Scale {
 
 /// A store that grows.
 struct Grown {
-    bench: Bench,
+    served: Served,
     entries: u64,
-    all: Vec<PublicId>,
-    staying: Vec<PublicId>,
+    all: Vec<String>,
+    staying: Vec<String>,
     random: StdRng,
 }
 
@@ -62,11 +62,11 @@ struct Rates {
 pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     let scale = if quick { &QUICK } else { &FULL };
     let folder = tempfile::tempdir()?;
-    tokio::runtime::Runtime::new()?.block_on(measure(scale, folder.path(), figures))
+    runtime()?.block_on(measure(scale, folder.path(), figures))
 }
 
 async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<(), Problem> {
-    let mut grown = Grown::start(folder).await?;
+    let mut grown = Grown::start(folder)?;
     for size in scale.sizes {
         grown.grow_to(*size, scale).await?;
         let (mut ingest, mut read) = (Vec::new(), Vec::new());
@@ -74,10 +74,10 @@ async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<
         for _ in 0..scale.rounds {
             // The baseline is a store of the first size, made anew for each round, so that both meet the same weather.
             let fresh = tempfile::tempdir()?;
-            let mut small = Grown::start(fresh.path()).await?;
+            let mut small = Grown::start(fresh.path())?;
             small.grow_to(scale.sizes[0], scale).await?;
             let at_small = small.measure(scale).await?;
-            small.bench.stop().await;
+            small.end().await?;
             let at_size = grown.measure(scale).await?;
             ingest.push(at_size.ingest);
             read.push(at_size.read);
@@ -85,57 +85,47 @@ async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<
             small_read.push(at_small.read);
         }
         let must = (scale.rounds > 1).then_some(Must::AtLeast(0.70));
-        let figure = |what: &str, unit, values, baselines, must| Figure {
-            scenario: "growth",
-            figure: format!("{what} at {} entries", power(*size)),
-            unit,
-            values,
-            baselines,
-            must,
+        let of = |what: &str, values| {
+            let figure = format!("{what} at {} entries", power(*size));
+            Figure::of("growth", figure, "/s", values)
         };
-        figures.add(figure(
-            "ingest of a fresh cohort",
-            "/s",
-            ingest,
-            small_ingest,
-            must,
-        ));
-        figures.add(figure("read of any order", "/s", read, small_read, must));
+        figures.add(
+            of("ingest of a fresh cohort", ingest)
+                .against(small_ingest)
+                .must(must),
+        );
+        figures.add(of("read of any shipment", read).against(small_read).must(must));
         let staying = grown.staying.clone();
         let spread = grown.move_on(&staying).await?;
         grown.staying.clear();
-        figures.add(figure(
-            "ingest spread over all",
-            "/s",
-            vec![spread],
-            Vec::new(),
-            None,
-        ));
+        figures.add(of("ingest spread over all", vec![spread]));
     }
     let entries = grown.entries;
-    grown.bench.stop().await;
+    grown.end().await?;
     let bytes = folder_bytes(folder)?;
-    figures.add(Figure {
-        scenario: "growth",
-        figure: format!("disk for each of {} entries", power(entries)),
-        unit: "B",
-        values: vec![as_figure(bytes) / as_figure(entries)],
-        baselines: Vec::new(),
-        must: None,
-    });
+    figures.add(Figure::of(
+        "growth",
+        format!("disk for each of {} entries", power(entries)),
+        "B",
+        vec![as_figure(bytes) / as_figure(entries)],
+    ));
     Ok(())
 }
 
 impl Grown {
-    async fn start(folder: &Path) -> Result<Self, Problem> {
-        let bench = Bench::start(folder, 7).await?;
+    fn start(folder: &Path) -> Result<Self, Problem> {
         Ok(Self {
-            bench,
+            served: Served::measured(folder)?,
             entries: 0,
             all: Vec::new(),
             staying: Vec::new(),
             random: StdRng::seed_from_u64(7),
         })
+    }
+
+    async fn end(self) -> Result<(), Problem> {
+        self.served.must_have_applied_all().await?;
+        self.served.stop()
     }
 
     /// Fills the store with whole lives until it holds so many entries.
@@ -150,57 +140,49 @@ impl Grown {
     /// A cohort lives its life; gives events per second.
     async fn cohort(&mut self, shipments: usize, stay: usize) -> Result<f64, Problem> {
         let stay = stay.min(shipments / 10);
-        let mut cohort = self.bench.create(shipments + stay).await?;
-        cohort.shuffle(&mut self.random);
+        let mut cohort = create(&self.served, shipments + stay, &mut self.random).await?;
         self.entries += u64::try_from(cohort.len())?;
         self.all.extend(cohort.iter().cloned());
         self.staying.extend(cohort.split_off(shipments));
-        let rate = self.bench.run(self.bench.events(&cohort, &STEPS)?).await?;
-        self.entries += u64::try_from(cohort.len() * STEPS.len())?;
-        Ok(rate)
+        let events = cohort.len() * STEPS.len();
+        let run = ingest(&self.served, &cohort, &STEPS).await?;
+        self.entries += u64::try_from(events)?;
+        Ok(run.rate(events))
     }
 
     async fn measure(&mut self, scale: &Scale) -> Result<Rates, Problem> {
         let ingest = self.cohort(scale.cohort, scale.stay).await?;
-        let store = self.bench.engine.handle().store().clone();
-        let orders: Vec<OrderRef> = (0..scale.reads)
-            .map(|_| OrderRef::Public(self.all[self.random.random_range(0..self.all.len())].clone()))
-            .collect();
-        // Once before: the ingest's checkpoint is over then, and the system has the file's pages in memory in either store.
-        read_all(&*store, &orders)?;
-        let began = Instant::now();
-        read_all(&*store, &orders)?;
-        let reads = as_figure(u64::try_from(orders.len())?);
+        // Once before, the same shipments: the ingest's checkpoint is over then, and the system has the file's pages in memory in
+        // either store.
+        let seed = self.random.random();
+        read(
+            &self.served,
+            &self.all,
+            scale.reads,
+            &mut StdRng::seed_from_u64(seed),
+        )
+        .await?;
+        let run = read(
+            &self.served,
+            &self.all,
+            scale.reads,
+            &mut StdRng::seed_from_u64(seed),
+        )
+        .await?;
         Ok(Rates {
             ingest,
-            read: reads / began.elapsed().as_secs_f64(),
+            read: run.rate(scale.reads),
         })
     }
 
     /// One step for shipments from all over the store.
-    async fn move_on(&mut self, shipments: &[PublicId]) -> Result<f64, Problem> {
+    async fn move_on(&mut self, shipments: &[String]) -> Result<f64, Problem> {
         let mut shipments = shipments.to_vec();
         shipments.shuffle(&mut self.random);
         self.entries += u64::try_from(shipments.len())?;
-        self.bench.run(self.bench.events(&shipments, &STEPS[..1])?).await
+        let run = ingest(&self.served, &shipments, &STEPS[..1]).await?;
+        Ok(run.rate(shipments.len()))
     }
-}
-
-/// Reads what the answer about an order is made of: the order, its history, and what each entry says.
-fn read_all(store: &dyn Store, orders: &[OrderRef]) -> Result<(), Problem> {
-    for order in orders {
-        let history = store.reading(|reader| match reader.order(order)? {
-            Some(order) => reader.history(&order),
-            None => Ok(Vec::new()),
-        })?;
-        if history.is_empty() {
-            return Err("an order was not found".into());
-        }
-        for found in &history {
-            std::hint::black_box((found.entry.body()?, found.entry.private()?));
-        }
-    }
-    Ok(())
 }
 
 fn power(number: u64) -> String {

@@ -17,6 +17,19 @@ pub enum Access {
 }
 
 impl Access {
+    /// From [`TOKEN_VARIABLE`]: see [`Access::from_variable`].
+    ///
+    /// # Errors
+    /// [`BadToken`].
+    pub fn from_environment() -> Result<Self, BadToken> {
+        match std::env::var(TOKEN_VARIABLE) {
+            Ok(token) => Self::from_variable(Some(&token)),
+            Err(std::env::VarError::NotPresent) => Self::from_variable(None),
+            // What it holds is not repeated.
+            Err(std::env::VarError::NotUnicode(_)) => Err(BadToken),
+        }
+    }
+
     /// From the value of [`TOKEN_VARIABLE`]; none, or an empty one, is the seeded operator.
     ///
     /// # Errors

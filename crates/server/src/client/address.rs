@@ -54,6 +54,11 @@ impl ServerUrl {
     /// The address of a path on the server; the path begins with a slash.
     pub(super) fn at(&self, path: &str) -> Url {
         let mut url = self.0.clone();
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        url.set_query(query);
         url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
         url
     }
@@ -100,5 +105,10 @@ mod tests {
         let at = |text: &str| text.parse::<ServerUrl>().unwrap().at("/auth/login").to_string();
         assert_eq!(at("http://host:1"), "http://host:1/auth/login");
         assert_eq!(at("http://host/way/"), "http://host/way/auth/login");
+        let server: ServerUrl = "http://host/way".parse().unwrap();
+        assert_eq!(
+            server.at("/list?limit=2").to_string(),
+            "http://host/way/list?limit=2"
+        );
     }
 }

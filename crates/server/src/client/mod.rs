@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{RequestBuilder, StatusCode, redirect};
+use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -53,10 +53,10 @@ pub enum ClientError {
     )]
     SignIn(Box<Problem>),
     /// The server refused.
-    #[error("the server refused POST {path}: {problem}")]
+    #[error("the server refused {request}: {problem}")]
     Refused {
-        /// What was asked.
-        path: String,
+        /// What was asked: method and path.
+        request: String,
         /// In the server's words.
         problem: Box<Problem>,
     },
@@ -67,10 +67,10 @@ pub enum ClientError {
         trouble: String,
     },
     /// The answer is not what Waybill answers.
-    #[error("the answer to POST {path} cannot be read, is this a Waybill server? {why}")]
+    #[error("the answer to {request} cannot be read, is this a Waybill server? {why}")]
     Unreadable {
-        /// What was asked.
-        path: String,
+        /// What was asked: method and path.
+        request: String,
         /// What is wrong with the answer.
         why: String,
     },
@@ -162,22 +162,58 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn post_json<T: DeserializeOwned>(&self, post: &Post<'_>) -> Result<Answered<T>, ClientError> {
+        self.ask_json(&Method::POST, post).await
+    }
+
+    /// As [`Client::post_json`], of what stands under this path.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn put_json<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> Result<T, ClientError> {
+        let put = Post {
+            path,
+            body,
+            idempotency_key: None,
+            wait_s: None,
+        };
+        Ok(self.ask_json(&Method::PUT, &put).await?.body)
+    }
+
+    /// Reads the JSON that stands under this path.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let get = Post {
+            path,
+            body: Bytes::new(),
+            idempotency_key: None,
+            wait_s: None,
+        };
+        Ok(self.ask_json(&Method::GET, &get).await?.body)
+    }
+
+    async fn ask_json<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        post: &Post<'_>,
+    ) -> Result<Answered<T>, ClientError> {
         let mut tries = 0;
-        let answer = match self.exchange(post, self.token(), &mut tries).await {
+        let answer = match self.exchange(method, post, self.token(), &mut tries).await {
             // A session ends after a day, or with the server's key.
             Err(ClientError::Refused { problem, .. })
                 if problem.status == StatusCode::UNAUTHORIZED
                     && matches!(self.0.access, Access::SeededOperator) =>
             {
                 self.sign_in().await?;
-                self.exchange(post, self.token(), &mut tries).await?
+                self.exchange(method, post, self.token(), &mut tries).await?
             }
             answer => answer?,
         };
         let replayed = answer.headers.get(IDEMPOTENT_REPLAYED);
         Ok(Answered {
             replayed: replayed.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true")),
-            body: read(post.path, &answer.body)?,
+            body: read(&request_line(method, post), &answer.body)?,
             tries,
         })
     }
@@ -215,12 +251,12 @@ impl Client {
             idempotency_key: None,
             wait_s: None,
         };
-        let answer = match self.exchange(&post, None, &mut 0).await {
+        let answer = match self.exchange(&Method::POST, &post, None, &mut 0).await {
             Err(ClientError::Refused { problem, .. }) => return Err(ClientError::SignIn(problem)),
             answer => answer?,
         };
         let unreadable = |why: String| ClientError::Unreadable {
-            path: post.path.to_owned(),
+            request: request_line(&Method::POST, &post),
             why,
         };
         // What serde says could repeat the token.
@@ -234,6 +270,7 @@ impl Client {
     /// Sends until there is an answer for good.
     async fn exchange(
         &self,
+        method: &Method,
         post: &Post<'_>,
         token: Option<Token>,
         tries: &mut u64,
@@ -241,7 +278,7 @@ impl Client {
         let mut patience = Patience::new();
         loop {
             *tries += 1;
-            let (trouble, told) = match self.send(post, token.as_ref()).await {
+            let (trouble, told) = match self.send(method, post, token.as_ref()).await {
                 Err(trouble) => (trouble, None),
                 Ok(answer) => match verdict(answer.status, &answer.headers, post.idempotency_key.is_some()) {
                     Verdict::Done => {
@@ -251,7 +288,7 @@ impl Client {
                     }
                     Verdict::Refused => {
                         return Err(ClientError::Refused {
-                            path: post.path.to_owned(),
+                            request: request_line(method, post),
                             problem: Box::new(Problem::read(answer.status, &answer.body)),
                         });
                     }
@@ -288,18 +325,18 @@ impl Client {
     }
 
     /// One try. The error says why there is no answer.
-    async fn send(&self, post: &Post<'_>, token: Option<&Token>) -> Result<Raw, String> {
+    async fn send(&self, method: &Method, post: &Post<'_>, token: Option<&Token>) -> Result<Raw, String> {
         let began = Instant::now();
-        let answer = whole(self.request(post, token)).await;
+        let answer = whole(self.request(method, post, token)).await;
         self.0.latencies.add(began.elapsed());
         answer
     }
 
-    fn request(&self, post: &Post<'_>, token: Option<&Token>) -> RequestBuilder {
+    fn request(&self, method: &Method, post: &Post<'_>, token: Option<&Token>) -> RequestBuilder {
         let mut request = self
             .0
             .http
-            .post(self.0.server.at(post.path))
+            .request(method.clone(), self.0.server.at(post.path))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(post.body.clone());
         if let Some(token) = token {
@@ -339,9 +376,13 @@ async fn whole(request: RequestBuilder) -> Result<Raw, String> {
     })
 }
 
-fn read<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, ClientError> {
+fn request_line(method: &Method, post: &Post<'_>) -> String {
+    format!("{method} {}", post.path)
+}
+
+fn read<T: DeserializeOwned>(request: &str, body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(|error| ClientError::Unreadable {
-        path: path.to_owned(),
+        request: request.to_owned(),
         why: printable(&error.to_string()),
     })
 }

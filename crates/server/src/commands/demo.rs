@@ -7,8 +7,9 @@ use std::sync::Arc;
 use clap::Args;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tokio::sync::watch;
 
-use super::output::point_out;
+use super::output::{complain, point_out};
 use super::serve::serve;
 use super::{Ended, Problem, above_zero};
 use crate::accounts;
@@ -58,24 +59,13 @@ impl Demo {
         accounts::seed_demo(server.engine()).await?;
         tell(&server);
         let traffic = self.traffic(server.engine().clone())?;
-        // Before the front door closes: what it has sent is answered then.
-        let (stop, mut stopped) = tokio::sync::watch::channel(false);
-        let simulate = async {
-            match traffic {
-                Some(traffic) => {
-                    let end = async { drop(stopped.wait_for(|stopped| *stopped).await) };
-                    Ok(traffic.run(end).await?)
-                }
-                None => Ok::<(), Problem>(()),
-            }
-        };
+        let (stop, stopped) = watch::channel(false);
         let serving = async {
-            let ended = serve(server, std::future::pending()).await;
+            let ended = serve(server).await;
             stop.send_replace(true);
             ended
         };
-        let (ended, simulated) = tokio::join!(serving, simulate);
-        simulated?;
+        let (ended, ()) = tokio::join!(serving, simulate(traffic, stopped));
         ended
     }
 
@@ -96,6 +86,18 @@ impl Demo {
             counters: Arc::new(Counters::default()),
             listener: None,
         }))
+    }
+}
+
+/// Makes traffic, if there is to be any, until the server has stopped: that it fails then is no wonder.
+async fn simulate(traffic: Option<Traffic>, mut stopped: watch::Receiver<bool>) {
+    let Some(traffic) = traffic else { return };
+    let mut told = stopped.clone();
+    let end = async move { drop(told.wait_for(|stopped| *stopped).await) };
+    if let Err(failure) = traffic.run(end).await
+        && !*stopped.borrow_and_update()
+    {
+        complain(&format!("no made-up shipments: {failure}"));
     }
 }
 

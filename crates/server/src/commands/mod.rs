@@ -12,12 +12,14 @@ mod output;
 mod replay;
 mod serve;
 mod simulate;
+mod user;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::output::complain;
 use crate::logging::{self, LogFormat};
@@ -40,6 +42,7 @@ enum Command {
     Verify(verify::Verify),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
+    User(user::UserCommand),
     Config(config::ConfigCommand),
     Healthcheck(healthcheck::Healthcheck),
     #[command(name = "openapi")]
@@ -57,6 +60,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
+            | Self::User(_)
             | Self::OpenApi(_)
             | Self::Completions(_) => false,
         }
@@ -95,36 +99,50 @@ enum Ended {
 /// Why a command was not done, in words for whoever ran it.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// Waits for the first SIGINT or SIGTERM, or for `end`. A second signal leaves at once: what was answered is durable.
-async fn told_to_stop_twice(end: impl Future<Output = ()>) {
-    tokio::select! {
-        () = told_to_stop() => {}
-        () = end => {}
-    }
-    let again = std::thread::Builder::new().name("second-signal".to_owned());
-    // A runtime of its own: the first one may be what hangs.
-    again
-        .spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                runtime.block_on(told_to_stop());
-                complain("stopped at once; everything that was answered is kept");
-                std::process::exit(130);
-            }
-        })
-        .ok();
+/// SIGINT and SIGTERM, from when they are caught.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-/// Waits for the first SIGINT or SIGTERM.
+impl StopSignals {
+    /// Catches them from now on.
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next of either.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Leaves at once with the next of either: what was answered is durable.
+    fn leave_with_the_next() {
+        let thread = std::thread::Builder::new().name("second-signal".to_owned());
+        let watch = || {
+            // A runtime of its own: the first one may be what hangs.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(told_to_stop());
+            complain("stopped at once; everything that was answered is kept");
+            std::process::exit(130);
+        };
+        // Without it, the grace time ends the process.
+        thread.spawn(watch).ok();
+    }
+}
+
+/// Waits for the first SIGINT or SIGTERM from now on.
 async fn told_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-        interrupted.await.ok();
-        return;
-    };
-    tokio::select! {
-        _ = interrupted => {}
-        _ = terminated.recv() => {}
+    match StopSignals::catch() {
+        Ok(mut signals) => signals.next().await,
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -153,7 +171,7 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
-            Command::Serve(serve) => serve.run().await,
+            Command::Serve(serve) => Box::pin(serve.run()).await,
             Command::Demo(demo) => Box::pin(demo.run()).await,
             Command::OpenApi(openapi) => openapi.run(),
             Command::Replay(replay) => replay.run().await,
@@ -161,6 +179,7 @@ pub fn main() -> ExitCode {
             Command::Verify(verify) => verify.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
+            Command::User(user) => user.run().await,
             Command::Config(config) => config.run(),
             Command::Healthcheck(healthcheck) => healthcheck.run().await,
             Command::Completions(completions) => completions.run(),

@@ -128,15 +128,7 @@ impl Olist {
         plan: &Plan,
         progress: &dyn Fn(u64),
     ) -> Result<Played, Problem> {
-        let token = match std::env::var(TOKEN_VARIABLE) {
-            Ok(token) => Some(token),
-            Err(std::env::VarError::NotPresent) => None,
-            // What it holds is not repeated.
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(format!("{TOKEN_VARIABLE} is neither an API key nor a token").into());
-            }
-        };
-        let access = Access::from_variable(token.as_deref())?;
+        let access = Access::from_environment()?;
         let client = Client::connect(url.clone(), access).await?;
         let mut targets = [(); CONNECTIONS].map(|()| OverHttp::new(client.clone(), plan));
         let summary = replay(&mut targets, plan, self.speed, progress).await?;

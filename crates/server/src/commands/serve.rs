@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::output::say;
-use super::{Ended, Problem, told_to_stop_twice};
+use super::output::{point_out, say};
+use super::{Ended, Problem, StopSignals};
 use crate::accounts;
 use crate::logging;
 use crate::server::Server;
@@ -11,8 +11,8 @@ use crate::settings::{Seed, SettingFlags, Settings};
 
 /// Runs the server
 ///
-/// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless ADMIN_USERNAME and
-/// ADMIN_PASSWORD say who it is.
+/// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless `ADMIN_USERNAME` and
+/// `ADMIN_PASSWORD` say who it is.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill serve --port 8080 --data-dir waybill-data")]
 pub(super) struct Serve {
@@ -40,16 +40,25 @@ impl Serve {
         )
         .await?
         {
-            admin.tell();
+            point_out(&format!(
+                "The first admin is {} with the password {} (shown this once).",
+                admin.username,
+                admin.password.expose()
+            ));
         }
-        serve(server, std::future::pending()).await
+        serve(server).await
     }
 }
 
-/// Says where it listens, and serves until told to stop or `end` ends.
-pub(super) async fn serve(server: Server, end: impl Future<Output = ()>) -> Result<Ended, Problem> {
-    let shutdown = told_to_stop_twice(end);
+/// Says where it listens, and serves until told to stop.
+pub(super) async fn serve(server: Server) -> Result<Ended, Problem> {
+    // Before anybody can know that it runs.
+    let mut signals = StopSignals::catch()?;
     say(&format!("waybill listening on http://{}", server.address()));
+    let shutdown = async {
+        signals.next().await;
+        StopSignals::leave_with_the_next();
+    };
     server.run(shutdown).await?;
     Ok(Ended::Well)
 }

@@ -40,6 +40,8 @@ pub struct Submission {
     pub contents: Option<Arc<dyn Contents>>,
     /// The key under which it is done once only.
     pub once: Option<Once>,
+    /// By which the log names it, should the server fail on it.
+    pub label: Option<Arc<str>>,
     /// What else is to be stored, made of the answers, in the transaction of the commands.
     pub records: Option<Arc<dyn Records>>,
 }

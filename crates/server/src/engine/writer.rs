@@ -186,8 +186,11 @@ impl WriterLoop {
                         None => self.decide(group, &[records]),
                     }
                 }
-                [_] => {
-                    tracing::error!(error.detail = %error, "a command failed");
+                [unit] => {
+                    let label = group
+                        .get(unit.submission)
+                        .and_then(|pending| pending.submission.label.as_deref());
+                    tracing::error!(request.id = label, error.detail = %error, "a command failed");
                     fail_each(group, units, Failure::Internal);
                     None
                 }

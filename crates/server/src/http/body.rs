@@ -40,6 +40,15 @@ impl Room {
     }
 }
 
+impl Room {
+    /// Takes room for so many bytes as soon as there is some: only for who holds none that others wait for.
+    pub(crate) async fn wait_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let room = self.0.clone().acquire_many_owned(places).await;
+        room.map_err(|_| Problem::internal())
+    }
+}
+
 /// A body, and the room it takes until it is dropped.
 pub(crate) struct Received {
     pub(crate) bytes: Bytes,
@@ -111,6 +120,15 @@ pub(crate) async fn whole(room: &Room, body: Body, limit: usize) -> Result<Recei
         bytes: all.freeze(),
         _room: held,
     })
+}
+
+/// That a request whose path says everything says no more.
+pub(crate) async fn none(room: &Room, body: Body, limit: usize) -> Result<(), Problem> {
+    let received = whole(room, body, limit).await?;
+    if matches!(received.bytes.trim_ascii(), b"" | b"{}") {
+        return Ok(());
+    }
+    Err(Problem::field("", "unknown", "the body must be empty"))
 }
 
 pub(crate) fn too_large(limit: usize) -> Problem {

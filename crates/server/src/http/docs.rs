@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Redirect};
+use axum::http::{HeaderName, header};
+use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::Config;
@@ -41,9 +41,15 @@ async fn openapi(State(state): State<AppState>) -> impl IntoResponse {
 
 /// Documentation
 #[utoipa::path(get, path = "/docs", tag = "pages", security(()),
-    responses((status = 303, description = "To the page itself")))]
-async fn docs() -> Redirect {
-    Redirect::to("/docs/index.html")
+    responses((status = 200, description = "A page, readable without a network", body = String, content_type = "text/html")))]
+async fn docs() -> Result<impl IntoResponse, Problem> {
+    let (headers, page) = file("index.html")?;
+    // The page expects to lie in the folder of its files.
+    let page = String::from_utf8_lossy(&page)
+        .replace("\"./", "\"/docs/")
+        .replace("\"index.css\"", "\"/docs/index.css\"")
+        .replace("<title>Swagger UI</title>", "<title>Waybill API</title>");
+    Ok((headers, page))
 }
 
 /// The documentation's files
@@ -51,8 +57,14 @@ async fn docs() -> Redirect {
     params(("file" = String, Path, description = "One of the page's files")),
     responses((status = 200, description = "The file", body = String, content_type = "text/html"),
         (status = 404, description = "There is no such file", body = ProblemSchema)))]
-async fn docs_file(Path(file): Path<String>) -> Result<impl IntoResponse, Problem> {
-    let found = utoipa_swagger_ui::serve(&file, CONFIG.clone()).map_err(|_| Problem::internal())?;
+async fn docs_file(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+    file(&name)
+}
+
+type File = ([(HeaderName, String); 2], Vec<u8>);
+
+fn file(name: &str) -> Result<File, Problem> {
+    let found = utoipa_swagger_ui::serve(name, CONFIG.clone()).map_err(|_| Problem::internal())?;
     let found = found.ok_or_else(|| Problem::not_found("there is no such file"))?;
     let headers = [
         (header::CONTENT_TYPE, found.content_type),

@@ -27,8 +27,8 @@ impl From<Failure> for Problem {
 /// The log gets the reason; the caller learns only whether to come again.
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        tracing::error!(error.detail = %error, "reading failed");
-        match error {
+        let cause = error.to_string();
+        let problem = match error {
             store::Error::Unavailable { trouble, .. } | store::Error::OutcomeUnknown { trouble, .. } => {
                 Self::unavailable(format!("storage is unavailable: {trouble}"), RETRY_AFTER)
             }
@@ -37,7 +37,8 @@ impl From<store::Error> for Problem {
                 RETRY_AFTER,
             ),
             store::Error::Statement(_) | store::Error::Damaged(_) => Self::internal(),
-        }
+        };
+        problem.because(cause)
     }
 }
 

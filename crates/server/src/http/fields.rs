@@ -138,6 +138,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A text of whatever length, also none: for what has rules of its own.
+    pub(crate) fn optional_string(&mut self, name: &'static str) -> Option<&'a str> {
+        let text = self.optional(name)?.as_str();
+        if text.is_none() {
+            self.complain(name, "type", "must be a text");
+        }
+        text
+    }
+
     /// A number that `holds` accepts; `must` says what that is.
     pub(crate) fn number(
         &mut self,

@@ -45,8 +45,8 @@ pub(super) async fn front(State(state): State<AppState>, mut request: Request, n
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         write_problem(&state, &mut response, &problem, &path, &request_id);
-    } else if response.status().is_client_error() && !response.headers().contains_key(header::CONTENT_TYPE) {
-        // From the framework, without a body: such as a path that is no text.
+    } else if response.status().is_client_error() && !is_json(response.headers()) {
+        // From the framework: such as a path that is no text.
         let problem = of_framework(response.status());
         write_problem(&state, &mut response, &problem, &path, &request_id);
     }
@@ -81,6 +81,12 @@ async fn admitted(
     if matches!(route, Some("/healthz" | "/readyz" | "/metrics")) {
         return next.run(request).await;
     }
+    if let Some(coding) = request.headers().get(header::CONTENT_ENCODING)
+        && coding != "identity"
+    {
+        let detail = "the body is compressed: send it as it is, without Content-Encoding";
+        return Problem::new(Kind::UnsupportedMediaType, detail).into_response();
+    }
     let asking = match state.authenticate(request.headers()).await {
         // That a header is malformed or storage is down is told whatever the path; who is unknown, only where it matters.
         Err(problem) if !super::auth::is_unauthenticated(&problem) => return problem.into_response(),
@@ -108,6 +114,7 @@ fn write_problem(state: &AppState, response: &mut Response, problem: &Problem, p
         tracing::error!(
             request.id = request_id,
             problem.code = problem.kind.code(),
+            error.detail = problem.cause,
             "{}",
             problem.detail
         );
@@ -121,6 +128,12 @@ fn write_problem(state: &AppState, response: &mut Response, problem: &Problem, p
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.remove(header::CONTENT_LENGTH);
     *response.body_mut() = Body::from(body);
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json")
 }
 
 fn of_framework(status: StatusCode) -> Problem {

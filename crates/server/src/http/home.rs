@@ -1,7 +1,7 @@
 //! `/`: what runs here; `/problems/{slug}`: what an error means.
 
 use axum::extract::Path;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,8 +25,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// What runs here
 #[utoipa::path(get, path = "/", tag = "pages", security(()),
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
-async fn home() -> impl IntoResponse {
+async fn home(headers: HeaderMap) -> impl IntoResponse {
     let version = env!("CARGO_PKG_VERSION");
+    let here = here(&headers);
     let body = format!(
         "<h1>Waybill</h1>\n\
          <p>Takes orders and shipments through their life, and lets everyone concerned watch it happen.</p>\n\
@@ -38,12 +39,24 @@ async fn home() -> impl IntoResponse {
          <li><a href=\"/problems\">What each error means</a></li>\n\
          </ul>\n\
          <h2>First steps</h2>\n\
-         <pre>curl -X POST {{here}}/auth/login -H 'Content-Type: application/json' \\\n     \
+         <pre>curl {here}/auth/login -H 'Content-Type: application/json' \\\n     \
          -d '{{\"username\":\"…\",\"password\":\"…\"}}'\n\
-         curl {{here}}/shipments -H \"Authorization: Bearer $TOKEN\"</pre>\n\
-         <p>where <code>{{here}}</code> is the address of this page.</p>"
+         curl {here}/shipments -H \"Authorization: Bearer $TOKEN\"</pre>"
     );
     page("Waybill", &body)
+}
+
+/// The address that the browser has this page from, if its header is nothing but that.
+fn here(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+        !host.is_empty() && host.bytes().all(fits)
+    };
+    match host.filter(plain) {
+        Some(host) => format!("http://{host}"),
+        None => "http://…".to_owned(),
+    }
 }
 
 /// How pages look
@@ -57,7 +70,7 @@ async fn style() -> impl IntoResponse {
 #[utoipa::path(get, path = "/problems", tag = "pages", security(()),
     responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 async fn problem_list() -> impl IntoResponse {
-    let row = |kind: &Kind| {
+    let row = |kind: Kind| {
         format!(
             "<tr><td><a href=\"/problems/{}\">{}</a></td><td><code>{}</code></td><td>{}</td></tr>\n",
             kind.slug(),
@@ -66,7 +79,7 @@ async fn problem_list() -> impl IntoResponse {
             kind.status().as_u16()
         )
     };
-    let rows: String = Kind::ALL.iter().map(row).collect();
+    let rows: String = Kind::all().map(row).collect();
     page("Errors", &format!("<h1>Errors</h1>\n<table>\n{rows}</table>"))
 }
 
@@ -78,7 +91,7 @@ async fn problem_list() -> impl IntoResponse {
     responses((status = 200, description = "A page", body = String, content_type = "text/html"),
         (status = 404, description = "There is no such kind of error", body = ProblemSchema)))]
 async fn problem_page(Path(slug): Path<String>) -> Result<impl IntoResponse, Problem> {
-    let kind = Kind::ALL.into_iter().find(|kind| kind.slug() == slug);
+    let kind = Kind::all().find(|kind| kind.slug() == slug);
     let kind = kind.ok_or_else(|| Problem::not_found("there is no such kind of error"))?;
     let body = format!(
         "<p><a href=\"/problems\">All errors</a></p>\n<h1>{}</h1>\n<p><code>{}</code>, HTTP status {}</p>\n<p>{}</p>",

@@ -52,13 +52,26 @@ impl UnderWay {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Option<Keyed>, Problem> {
+        self.key_of_subject(headers, principal.subject(), method_and_path, body, now)
+    }
+
+    /// As [`UnderWay::key`], where perhaps nobody is signed in: their subject is the empty one.
+    pub(crate) fn key_of_subject(
+        &self,
+        headers: &HeaderMap,
+        subject: &str,
+        method_and_path: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Keyed>, Problem> {
         let Some(key) = key_of(headers)? else {
             return Ok(None);
         };
         let kept = Span::from_nanos(i64::try_from(IDEMPOTENCY_KEPT.as_nanos()).unwrap_or(i64::MAX));
         let once = Once {
-            key: hash(&[principal.subject().as_bytes(), method_and_path.as_bytes(), key]),
-            body_hash: Sha256::digest(body).into(),
+            key: hash(&[subject.as_bytes(), method_and_path.as_bytes(), key]),
+            // With the key, which is stored nowhere: from the hash alone nobody can guess at a password in the body.
+            body_hash: hash(&[key, body]),
             not_before: Timestamp::from_nanos(now.as_nanos().saturating_sub(kept.as_nanos())),
         };
         if !self.lock().insert(once.key) {

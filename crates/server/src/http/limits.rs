@@ -60,7 +60,17 @@ pub const PAGE: u32 = 500;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Events of a stream that are handed to the engine at once: enough to fill a commit, and 10 ms of its work.
 pub const STREAM_GROUP: usize = 1_000;
+/// A group is full with so many bytes, too: lines may be large.
+pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
 /// Groups of one stream under way: while one commits, the next is parsed.
 pub const STREAM_GROUPS: usize = 3;
 /// A prefix of tracking numbers and nine symbols fit into an id; anything longer is no id.
 pub const ADDRESS_CHARS: usize = 500;
+/// Records of the trail looked at for one page that is filtered: some 20 ms, far from the longest read. A page may have fewer
+/// than it could, and still a next one.
+pub const AUDIT_SCAN: u32 = 10_000;
+/// Records of the trail read at a time.
+pub const AUDIT_CHUNK: u32 = 500;
+/// The trail is in the order of its records, and so of their times but for a clock that was set back; by up to so much, no record is
+/// missed.
+pub const AUDIT_CLOCK_SLACK: Duration = Duration::from_secs(24 * 3600);

@@ -17,12 +17,14 @@ mod health;
 mod home;
 mod idempotency;
 pub mod limits;
+mod measuring;
 mod metrics;
 mod openapi;
 mod precondition;
 mod problem;
 mod query;
 mod rate_limit;
+mod read_threads;
 mod serve;
 mod shipments;
 mod state;
@@ -78,6 +80,9 @@ pub enum BuildError {
     /// There is no secret to sign with.
     #[error("no secret to sign tokens with")]
     NoSecret,
+    /// The system gives no threads to read with.
+    #[error("the system gives no threads: {0}")]
+    Threads(std::io::Error),
 }
 
 impl Metrics {
@@ -111,14 +116,22 @@ impl Http {
         Self::with_routes(engine, options, Router::new())
     }
 
-    /// Builds it with more routes, which are treated like its own: for measuring.
+    /// Builds it with the bench's baselines beside its own routes: `POST /measuring/parse` parses what `POST /events/batch` takes,
+    /// `GET` and `POST /measuring/nothing` do nothing but ask who it is. For the bench alone.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn with_routes(engine: Handle, options: Options, more: Router) -> Result<Self, BuildError> {
+    pub fn for_measuring(engine: Handle, options: Options) -> Result<Self, BuildError> {
+        Self::with_routes(engine, options, measuring::router())
+    }
+
+    fn with_routes(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
         let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
+        let read_threads =
+            read_threads::ReadThreads::start(store::limits::READERS).map_err(BuildError::Threads)?;
         let state = AppState::new(Parts {
             engine,
+            read_threads,
             auth: auth::Auth::new(tokens, options.known_users_only),
             rate_limit: rate_limit::RateLimit::per_minute(options.rate_limit_per_minute),
             metrics: options.metrics.0,
@@ -134,10 +147,10 @@ impl Http {
         // Set here and nowhere else.
         state.openapi.set(openapi.into()).ok();
         let router = routes
+            .merge(more)
             .fallback(front::unknown_path)
             .method_not_allowed_fallback(front::unknown_method)
             .with_state(state.clone())
-            .merge(more)
             .layer(middleware::from_fn_with_state(state.clone(), front::front))
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES)));
         let router = match cors(&options.cors_origins) {
@@ -168,7 +181,6 @@ impl Http {
     }
 
     /// Only the metrics, for an address of their own.
-    #[must_use]
     pub fn metrics_router(&self) -> Router {
         let (routes, _) = metrics::router().split_for_parts();
         routes.with_state(self.state.clone())
@@ -237,4 +249,3 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
         .max_age(Duration::from_secs(600));
     Some(layer)
 }
-pub(crate) use auth::hash_now;

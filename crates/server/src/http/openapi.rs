@@ -60,7 +60,7 @@ fn complete(operation: &mut Operation) {
         operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
     }
     let has_body = operation.request_body.is_some();
-    for kind in Kind::ALL {
+    for kind in Kind::all() {
         let given = match kind {
             Kind::Internal | Kind::Unavailable | Kind::RateLimited | Kind::ValidationFailed => true,
             Kind::Unauthenticated | Kind::Forbidden => !open,

@@ -9,7 +9,6 @@ use model::time::Timestamp;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 use store::{Error, PartyKind, Reader};
-use tokio::sync::Semaphore;
 
 use super::auth::Auth;
 use super::body::Room;
@@ -17,11 +16,10 @@ use super::idempotency::UnderWay;
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rate_limit::RateLimit;
+use super::read_threads::ReadThreads;
 use crate::engine::Handle;
 use crate::settings::IpBlock;
 
-/// Reads at once: as many as the store lends readers.
-const READS_AT_ONCE: usize = store::limits::READERS;
 /// Names of parties remembered.
 const NAMES: usize = 100_000;
 
@@ -48,13 +46,14 @@ pub(crate) struct Shared {
     /// Proxies whose word on the caller's address is taken.
     pub(crate) trusted_proxies: Vec<IpBlock>,
     pub(crate) openapi: std::sync::OnceLock<bytes::Bytes>,
-    reads: Semaphore,
+    read_threads: ReadThreads,
     names: RwLock<HashMap<PartyId, Arc<str>>>,
 }
 
 /// What a [`Shared`] is made of.
 pub(crate) struct Parts {
     pub(crate) engine: Handle,
+    pub(crate) read_threads: ReadThreads,
     pub(crate) auth: Auth,
     pub(crate) rate_limit: RateLimit,
     pub(crate) metrics: Metrics,
@@ -74,7 +73,7 @@ impl AppState {
             tracking_prefix: parts.tracking_prefix,
             trusted_proxies: parts.trusted_proxies,
             openapi: std::sync::OnceLock::new(),
-            reads: Semaphore::new(READS_AT_ONCE),
+            read_threads: parts.read_threads,
             names: RwLock::default(),
         }))
     }
@@ -84,10 +83,9 @@ impl AppState {
         &self,
         mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
-        let _place = self.reads.acquire().await.map_err(|_| Problem::internal())?;
         let store = self.engine.store().clone();
-        let done = tokio::task::spawn_blocking(move || store.reading(&mut job)).await;
-        let read = done.map_err(|_| Problem::internal())?;
+        let done = self.read_threads.run(move || store.reading(&mut job)).await;
+        let read = done.ok_or_else(Problem::internal)?;
         Ok(read.inspect_err(|_| self.metrics.database_failed())?)
     }
 }

@@ -339,6 +339,8 @@ fn a_demo_has_shipments_to_look_at_and_needs_nothing() {
     running.terminate();
     let ended = running.wait();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    assert!(ended.stderr.contains("password123"), "{}", ended.stderr);
 }
 
 #[test]

@@ -16,3 +16,4 @@ mod olist;
 mod replay;
 mod replay_over_http;
 mod settings;
+mod user;

@@ -149,7 +149,15 @@ impl<'a> GroupState<'a> {
         let Some(once) = &submission.once else {
             return Ok(None);
         };
-        let known = self.group.answer(&once.key)?;
+        // Also one of this very group: a caller that went away may have come again with the same key.
+        let of_group = self.records.iter().find_map(|record| match record {
+            Record::Answer(answer) if answer.key == once.key => Some(answer.clone()),
+            Record::Answer(_) | Record::Batch(_) | Record::Redriven(..) | Record::Audit(_) => None,
+        });
+        let known = match of_group {
+            Some(answer) => Some(answer),
+            None => self.group.answer(&once.key)?,
+        };
         let known = known.filter(|known| known.stored_at >= once.not_before);
         Ok(known.map(|known| {
             if known.body_hash == once.body_hash {

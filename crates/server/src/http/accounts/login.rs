@@ -1,4 +1,4 @@
-//! `POST /auth/login`.
+//! Signing in.
 
 use axum::Json;
 use axum::body::Body;
@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
-use store::accounts::UserRef;
+use store::accounts::{User, UserRef};
 use utoipa::ToSchema;
 
 use super::super::fields::{self, Fields};
@@ -52,7 +52,29 @@ pub(super) async fn login(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, Problem> {
-    body::must_be_json(&headers)?;
+    signed_in(&state, &headers, body).await
+}
+
+/// Sign in
+///
+/// As `POST /auth/login`.
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "accounts", security(()), request_body = LoginSchema,
+    responses((status = 200, description = "A token", body = Token),
+        (status = 401, description = "Wrong name or password", body = ProblemSchema)))]
+pub(super) async fn login_v1(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, Problem> {
+    signed_in(&state, &headers, body).await
+}
+
+async fn signed_in(
+    state: &AppState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse + use<>, Problem> {
+    body::must_be_json(headers)?;
     let received = body::whole(&state.room, body, limits::BODY_BYTES).await?;
     let value = fields::parse(&received.bytes)?;
     let mut wish = Fields::of(&value);
@@ -63,21 +85,31 @@ pub(super) async fn login(
         wish.complain("username", "required", "is required, or email in its place");
     }
     wish.finish()?;
-    let name = username.or(email).unwrap_or_default().to_owned();
+    let name = username.or(email).unwrap_or_default();
     let password = password.unwrap_or_default().to_owned();
-    let user = state
-        .read(move |reader| reader.user(UserRef::Login(&name)))
-        .await?;
+    let now = state.now();
+    let user = known(state, name).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let right = state.auth.passwords.verify(password, hash).await?;
     // A disabled user learns no more than one who is not known.
-    let user = user.filter(|user| right && !user.disabled);
-    let user = user.ok_or_else(|| Problem::unauthenticated("wrong username or password"))?;
+    let user = user.filter(|user| right && !user.disabled).ok_or_else(wrong)?;
+    // Checking took a while: had the password been changed meanwhile, this session must not outlive that.
+    let still = known(state, name).await?;
+    let user = still.filter(|still| *still == user).ok_or_else(wrong)?;
     let token = Token {
-        token: state.auth.tokens.sign(&user, state.now())?,
+        token: state.auth.tokens.sign(&user, now)?,
         expires_in: limits::TOKEN_LIFE.as_secs(),
         token_type: "Bearer",
     };
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(token)))
+}
+
+async fn known(state: &AppState, name: &str) -> Result<Option<User>, Problem> {
+    let name = name.to_owned();
+    state.read(move |reader| reader.user(UserRef::Login(&name))).await
+}
+
+fn wrong() -> Problem {
+    Problem::unauthenticated("wrong username or password")
 }

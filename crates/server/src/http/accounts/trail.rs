@@ -7,11 +7,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use model::time::Timestamp;
-use serde_json::Value;
 use store::accounts::AuditRecord;
 
 use super::super::auth::Principal;
 use super::super::front::{ClientAddress, RequestId};
+use crate::accounts::{By, Entity, States};
 
 /// A handler's parameter: from where and by which request a change is made.
 #[derive(Clone)]
@@ -32,40 +32,34 @@ impl<S: Sync> FromRequestParts<S> for Trail {
 }
 
 impl Trail {
+    /// A principal, as who makes a change.
+    pub(in crate::http) fn by(&self, principal: &Principal) -> By {
+        By {
+            actor: (**principal.subject()).into(),
+            role: principal.role,
+            ..self.by_nobody()
+        }
+    }
+
+    /// From where alone: who it is, is not known yet.
+    pub(in crate::http) fn by_nobody(&self) -> By {
+        By {
+            ip: self.ip.map(|ip| ip.to_string().into()),
+            request_id: self.request_id.as_deref().map(Into::into),
+            ..By::system()
+        }
+    }
+
     /// A change of this thing by this principal.
     pub(in crate::http) fn of(
         &self,
         principal: &Principal,
         action: &str,
-        entity_type: &str,
+        entity: Entity,
         entity_id: &str,
         now: Timestamp,
     ) -> AuditRecord {
-        AuditRecord {
-            audit_id: 0,
-            at: now,
-            actor: (**principal.subject()).into(),
-            role: principal.role,
-            action: action.into(),
-            entity_type: entity_type.into(),
-            entity_id: entity_id.into(),
-            before: None,
-            after: None,
-            ip: self.ip.map(|ip| ip.to_string().into()),
-            request_id: self.request_id.as_deref().map(Into::into),
-        }
-    }
-}
-
-/// What a thing was and is, for a record of its change. No secrets.
-pub(in crate::http) fn with_states(
-    record: AuditRecord,
-    before: Option<&Value>,
-    after: Option<&Value>,
-) -> AuditRecord {
-    AuditRecord {
-        before: before.map(|value| value.to_string().into()),
-        after: after.map(|value| value.to_string().into()),
-        ..record
+        self.by(principal)
+            .record(action, entity, entity_id, &States::default(), now)
     }
 }

@@ -64,7 +64,7 @@ mod tests {
     fn a_key_is_well_formed_and_one_with_a_slip_is_not() {
         let key = NewKey::make().ok().unwrap();
         assert!(is_well_formed(&key.secret));
-        let mut slip = key.secret.clone().into_bytes();
+        let mut slip = key.secret.into_bytes();
         slip[10] = if slip[10] == b'a' { b'b' } else { b'a' };
         assert!(!is_well_formed(std::str::from_utf8(&slip).unwrap()));
         for text in ["sk_live_", "sk_live_ünicode", "sk_test_x", ""] {

@@ -20,8 +20,9 @@ use super::limits::TOKEN_BYTES;
 use super::problem::{Kind, Problem};
 use super::state::AppState;
 
-pub(crate) use passwords::{Passwords, hash_now};
-pub(crate) use principal::{Asker, Asking, Principal};
+pub(crate) use keys::NewKey;
+pub(crate) use passwords::Passwords;
+pub(crate) use principal::{Asker, Asking, Credential, Principal};
 pub(crate) use tokens::Tokens;
 
 use sessions::Sessions;

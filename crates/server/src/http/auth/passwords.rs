@@ -1,14 +1,14 @@
-//! Passwords: argon2id with the parameters of the OWASP cheat sheet (19 MiB, two passes), off the async threads, a few at
-//! a time, and only so many waiting.
+//! Passwords of requests: checked and hashed off the async threads, a few at a time, and only so many waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, PasswordVerifier};
 use tokio::sync::Semaphore;
 
 use super::super::limits::{PASSWORDS_AT_ONCE, PASSWORDS_WAITING};
 use super::super::problem::Problem;
+use crate::accounts::passwords::hash_now;
 use crate::engine::RETRY_AFTER;
 
 /// A hash that no password has: checked where there is no user, so that the answer takes as long.
@@ -91,12 +91,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-/// A hash of a password, here and now: for commands. `None` if the system gives no random salt.
-pub(crate) fn hash_now(password: &str) -> Option<Box<str>> {
-    let hash = Argon2::default().hash_password(password.as_bytes()).ok()?;
-    Some(hash.to_string().into())
 }
 
 #[cfg(test)]

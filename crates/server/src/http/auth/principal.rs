@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use model::command::{Actor, Scope};
 use model::ids::PartyId;
@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use store::accounts::ApiKey;
 use store::{Error, PartyKind, Reader};
 
+use super::super::front::RequestId;
 use super::super::problem::Problem;
 use super::tokens::Claims;
 use crate::engine::Handle;
@@ -155,27 +156,25 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.get::<Asking>() {
-            Some(Asking(Ok(Some(principal)))) => Ok(Self(principal.clone())),
+            Some(Asking(Ok(Some(principal)))) => {
+                let request_id = parts.extensions.get::<RequestId>();
+                Ok(Self(principal.clone(), request_id.map(|id| id.0.clone())))
+            }
             Some(Asking(Err(problem))) => Err(problem.clone()),
             Some(Asking(Ok(None))) | None => Err(super::nobody()),
         }
     }
 }
 
-impl<S: Sync> OptionalFromRequestParts<S> for Asker {
-    type Rejection = Problem;
+/// A handler's parameter: who is asking, and by which request. Nobody is refused.
+pub(crate) struct Asker(Arc<Principal>, Option<Arc<str>>);
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
-        match parts.extensions.get::<Asking>() {
-            Some(Asking(Ok(principal))) => Ok(principal.clone().map(Self)),
-            Some(Asking(Err(problem))) => Err(problem.clone()),
-            None => Ok(None),
-        }
+impl Asker {
+    /// By which the log names what is done for it.
+    pub(crate) fn label(&self) -> Option<Arc<str>> {
+        self.1.clone()
     }
 }
-
-/// A handler's parameter: who is asking. Nobody is refused, but where it is an `Option`.
-pub(crate) struct Asker(pub(crate) Arc<Principal>);
 
 impl std::ops::Deref for Asker {
     type Target = Principal;

@@ -85,8 +85,10 @@ impl Tokens {
         })
     }
 
-    /// A new token of a user.
+    /// A new token of a user. `now` is no later than when the user was read: a change in the meantime voids it.
     pub(crate) fn sign(&self, user: &User, now: Timestamp) -> Result<String, Problem> {
+        // Sessions may be valid from the next millisecond on: whoever has seen that change gets one that is.
+        let now = now.max(user.sessions_valid_from);
         let seconds = now.as_nanos().div_euclid(1_000_000_000);
         let life = i64::try_from(TOKEN_LIFE.as_secs()).unwrap_or(i64::MAX);
         let claims = WireClaims {

@@ -147,6 +147,7 @@ async fn json(
     let decided = Arc::new(decided);
     let records = decided.clone();
     let submission = Submission {
+        label: asker.label(),
         commands,
         keep_refusals: true,
         contents: Some(Arc::new(BatchContents {
@@ -174,7 +175,7 @@ async fn json(
 }
 
 /// The commands of a body, and for each the place of its event; what is malformed is in the tally.
-fn read(
+pub(super) fn read(
     state: &AppState,
     actor: Actor,
     body: &[u8],

@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::auth::Asker;
 use super::super::body::Chunks;
-use super::super::limits::{LINE_BYTES, STREAM_GROUP, STREAM_GROUPS};
+use super::super::limits::{LINE_BYTES, STREAM_GROUP, STREAM_GROUP_BYTES, STREAM_GROUPS};
 use super::super::problem::{FieldProblem, Problem};
 use super::super::state::AppState;
 use super::super::{fields, idempotency};
@@ -48,6 +48,7 @@ pub(super) async fn take_in(
     let mut stream = Stream {
         state,
         actor,
+        label: asker.label(),
         tally: Tally::begin()?,
         group: Group::default(),
         under_way: VecDeque::new(),
@@ -80,11 +81,12 @@ pub(super) async fn take_in(
 struct Stream<'a> {
     state: &'a AppState,
     actor: Actor,
+    label: Option<Arc<str>>,
     tally: Tally,
     /// What is gathered for the next group.
     group: Group,
     /// Groups that were handed in, with the places of their events.
-    under_way: VecDeque<(Answers, Vec<usize>, Option<OwnedSemaphorePermit>)>,
+    under_way: VecDeque<(Answers, Vec<usize>, OwnedSemaphorePermit)>,
 }
 
 impl Stream<'_> {
@@ -126,7 +128,7 @@ impl Stream<'_> {
             if let (Ok(event), Line::Whole(range)) = (event, line) {
                 self.group.add(place, range.clone(), command(self.actor, event));
             }
-            if self.group.commands.len() == STREAM_GROUP {
+            if self.group.commands.len() == STREAM_GROUP || self.group.bytes >= STREAM_GROUP_BYTES {
                 self.hand_in().await?;
                 self.group.blocks.push(block.bytes.clone());
             }
@@ -142,11 +144,11 @@ impl Stream<'_> {
         while self.under_way.len() >= STREAM_GROUPS {
             self.settle_one().await?;
         }
-        let mut room = None;
-        let bytes = group.blocks.iter().map(Bytes::len).sum();
-        self.state.room.take(&mut room, bytes)?;
+        // What is under way goes whether or not there is more room: so nobody waits for ever.
+        let room = self.state.room.wait_for(group.bytes).await?;
         let submission = Submission {
             commands: group.commands,
+            label: self.label.clone(),
             keep_refusals: true,
             contents: Some(Arc::new(LineContents {
                 blocks: group.blocks,
@@ -186,11 +188,14 @@ struct Group {
     blocks: Vec<Bytes>,
     /// For each command its line: the block, and the place in it.
     ranges: Vec<(usize, Range<usize>)>,
+    /// Of all lines.
+    bytes: usize,
 }
 
 impl Group {
     /// Adds an event of the last block.
     fn add(&mut self, place: usize, range: Range<usize>, command: Command) {
+        self.bytes += range.len();
         self.places.push(place);
         self.ranges.push((self.blocks.len().saturating_sub(1), range));
         self.commands.push(command);
@@ -212,7 +217,7 @@ impl Contents for LineContents {
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub(super) enum Line {
     /// Its place in the block.
     Whole(Range<usize>),
     /// It was over the limit and is not kept.
@@ -221,20 +226,20 @@ enum Line {
 
 /// Complete lines that came together.
 #[derive(Debug)]
-struct Block {
-    bytes: Bytes,
-    lines: Vec<Line>,
+pub(super) struct Block {
+    pub(super) bytes: Bytes,
+    pub(super) lines: Vec<Line>,
 }
 
 /// Cuts a body into lines.
-struct Lines {
+pub(super) struct Lines {
     chunks: Chunks,
     splitter: Splitter,
     ended: bool,
 }
 
 impl Lines {
-    fn of(body: Body) -> Self {
+    pub(super) fn of(body: Body) -> Self {
         Self {
             chunks: Chunks::of(body),
             splitter: Splitter::default(),
@@ -243,7 +248,7 @@ impl Lines {
     }
 
     /// The next complete lines; `None` at the end.
-    async fn next_block(&mut self) -> Result<Option<Block>, Problem> {
+    pub(super) async fn next_block(&mut self) -> Result<Option<Block>, Problem> {
         while !self.ended {
             match self.chunks.next().await? {
                 Some(chunk) => {
@@ -346,7 +351,7 @@ fn line_of(bytes: &[u8], range: Range<usize>) -> Option<Line> {
     Some(Line::Whole(range.start..range.start + line.len()))
 }
 
-fn line_too_long() -> Problem {
+pub(super) fn line_too_long() -> Problem {
     Problem::fields(vec![FieldProblem::new(
         "",
         "length",

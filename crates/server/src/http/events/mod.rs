@@ -6,11 +6,13 @@
 mod batch;
 mod event;
 mod lines;
+mod parse_only;
 mod receipt;
 mod single;
 mod tally;
 
 pub(super) use event::Expected;
+pub(super) use parse_only::parse_only;
 
 use axum::http::HeaderMap;
 use utoipa_axum::router::OpenApiRouter;

@@ -94,6 +94,7 @@ pub(super) async fn post_event(
         conditional: expected.is_some(),
     };
     let mut submission = Submission {
+        label: asker.label(),
         commands: vec![Command::Change {
             order: OrderRef::Public(event.shipment),
             actor: asker.actor(&state.engine).await?,

@@ -143,6 +143,7 @@ pub(super) async fn create_shipments(
         return Ok(render(&[])?.into_response());
     }
     let mut submission = Submission {
+        label: asker.label(),
         commands,
         atomic: true,
         ..Submission::default()

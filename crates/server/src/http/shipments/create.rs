@@ -64,6 +64,7 @@ pub(super) async fn create_shipment(
     let (lifecycle, _) = state.shipment_lifecycle()?;
     let create = wish.into_command(&state, lifecycle, actor, client, now)?;
     let mut submission = Submission {
+        label: asker.label(),
         commands: vec![Command::Create(Box::new(create))],
         ..Submission::default()
     };

@@ -166,14 +166,14 @@ fn find(
     }
     let version = order.head.version;
     let history = reader.history(&order)?;
-    let shipment = render(state, reader, order, &history)?;
+    let shipment = render(state, reader, &order, &history)?;
     Ok(Found::Shipment(Box::new(shipment), version))
 }
 
 fn render(
     state: &AppState,
     reader: &mut dyn Reader,
-    order: OrderRecord,
+    order: &OrderRecord,
     history: &[LogEntry],
 ) -> Result<Shipment, Error> {
     let damaged = |what: &str| Error::Damaged(format!("{}: {what}", order.public_id));

@@ -1,3 +1,4 @@
 //! The wire contract, over the wire.
 
+mod accounts;
 mod shipments;

@@ -1,0 +1,91 @@
+//! The server that is measured, in a process of its own: put together as `waybill serve` does, with the baselines beside its own
+//! routes. Whoever started it gives it orders by its standard input, and ends it by closing that.
+
+use std::io::BufRead;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use server::app::App;
+use server::engine::Handle;
+use server::http::{Http, Metrics, Options};
+use server::logging::{self, LogFormat};
+use server::settings::CorsOrigins;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::Problem;
+use crate::figure::print;
+
+/// What a server says before its address.
+pub(crate) const LISTENING: &str = "waybill listening on http://";
+/// The order to let nothing be written: what comes stays in the queue.
+pub(crate) const HOLD: &str = "hold";
+/// The order to go on writing.
+pub(crate) const RELEASE: &str = "release";
+/// How long it may take to end: the bench has no request under way then.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves a data folder until standard input ends.
+pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
+    logging::init(tracing::Level::WARN, LogFormat::Text);
+    let orders = orders()?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let metrics = Metrics::new()?;
+        let app = App::start(data_dir, Some(metrics.observer()))?;
+        let options = Options {
+            jwt_secrets: vec![secret],
+            known_users_only: false,
+            rate_limit_per_minute: 0,
+            tracking_prefix: "99M-".to_owned(),
+            trusted_proxies: Vec::new(),
+            cors_origins: CorsOrigins::Closed,
+            metrics,
+            serve_metrics: true,
+        };
+        let handle = app.engine().handle().clone();
+        let http = Http::for_measuring(handle.clone(), options)?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        print(&format!("{LISTENING}{}", listener.local_addr()?));
+        http.serve(listener, obey(handle, orders), GRACE).await;
+        app.stop().await?;
+        Ok(())
+    })
+}
+
+/// The lines of standard input.
+fn orders() -> Result<mpsc::Receiver<String>, Problem> {
+    let (sender, orders) = mpsc::channel(1);
+    std::thread::Builder::new()
+        .name("orders".to_owned())
+        .spawn(move || {
+            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                if sender.blocking_send(line).is_err() {
+                    break;
+                }
+            }
+        })?;
+    Ok(orders)
+}
+
+/// Does as it is told, until nobody tells any more.
+async fn obey(handle: Handle, mut orders: mpsc::Receiver<String>) {
+    let mut held: Option<SyncSender<()>> = None;
+    let mut holds = JoinSet::new();
+    while let Some(order) = orders.recv().await {
+        drop(held.take());
+        if order == HOLD {
+            let (release, released) = sync_channel::<()>(0);
+            held = Some(release);
+            let handle = handle.clone();
+            holds.spawn(async move {
+                // Nothing is ever sent: it ends when the other end is dropped.
+                let hold = handle.with_writer(move |_| Ok(released.recv().is_ok()));
+                hold.await.ok();
+            });
+        }
+    }
+    drop(held);
+    while holds.join_next().await.is_some() {}
+}

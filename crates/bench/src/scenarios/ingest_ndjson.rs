@@ -1,0 +1,117 @@
+//! `ingest-ndjson`: one long stream of lines, against parsing the same stream; and what memory the server takes for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use model::time::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use server::clock::{Clock, SystemClock};
+
+use crate::Problem;
+use crate::cohort::STEPS;
+use crate::connection::post;
+use crate::figure::{Figure, Figures, Must};
+use crate::served::Served;
+use crate::system::{MIB, as_figure, resident_bytes};
+use crate::traffic::{ALL_TAKEN_IN, LINES, create, drive, event, runtime};
+
+/// How often the server's memory is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// Memory is flat if a stream of 130 MB takes no more than the queue, the groups under way and the caches of the store may.
+const FLAT_MIB: f64 = 64.0;
+
+pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
+    let (shipments, rounds) = if quick { (25_000, 2) } else { (250_000, 3) };
+    runtime()?.block_on(measure(shipments, rounds, quick, figures))
+}
+
+async fn measure(count: usize, rounds: usize, quick: bool, figures: &mut Figures) -> Result<(), Problem> {
+    let folder = tempfile::tempdir()?;
+    let served = Served::measured(folder.path())?;
+    let mut random = StdRng::seed_from_u64(13);
+    let (mut stored, mut parsed, mut server_cpu, mut load_cpu) = (vec![], vec![], vec![], vec![]);
+    let (mut before, mut grown, mut after) = (vec![], vec![], vec![]);
+    let lines = count * STEPS.len();
+    for _ in 0..rounds {
+        let shipments = create(&served, count, &mut random).await?;
+        let body = stream(&shipments);
+        let request = |path| vec![vec![post(path, &served.token, LINES, &body)]];
+        parsed.push(
+            drive(&served, request("/measuring/parse"), ALL_TAKEN_IN)
+                .await?
+                .rate(lines),
+        );
+        let lane = request("/events/batch");
+        let at_first = served.resident_bytes()?;
+        let peak = Peak::start(served.pid())?;
+        let run = drive(&served, lane, ALL_TAKEN_IN).await?;
+        let at_most = peak.end()?.max(at_first);
+        before.push(as_figure(at_first) / MIB);
+        grown.push(as_figure(at_most - at_first) / MIB);
+        after.push(as_figure(served.resident_bytes()?) / MIB);
+        stored.push(run.rate(lines));
+        server_cpu.push(run.server_cpu);
+        load_cpu.push(run.load_cpu);
+    }
+    served.must_have_applied_all().await?;
+    let of = |figure: String, unit, values| Figure::of("ingest-ndjson", figure, unit, values);
+    let must = |must| (!quick).then_some(must);
+    figures.add(
+        of(
+            format!("events durable, one stream of {lines} lines"),
+            "/s",
+            stored,
+        )
+        .against(parsed)
+        .must(must(Must::AtLeast(0.12))),
+    );
+    figures.add(of("CPU of the server".to_owned(), "s", server_cpu));
+    figures.add(of("CPU of the load generator".to_owned(), "s", load_cpu));
+    figures.add(of("memory before the stream".to_owned(), "MiB", before));
+    let flat = Must::AtMost(FLAT_MIB);
+    figures.add(of("memory more at its peak".to_owned(), "MiB", grown).must(must(flat)));
+    figures.add(of("memory after the stream".to_owned(), "MiB", after));
+    Ok(())
+}
+
+fn stream(shipments: &[String]) -> Vec<u8> {
+    let now = SystemClock.now();
+    let mut text = String::new();
+    for status in STEPS {
+        for shipment in shipments {
+            text.push_str(&event(shipment, status, Timestamp::from_nanos(now.as_nanos())));
+            text.push('\n');
+        }
+    }
+    text.into_bytes()
+}
+
+/// The most memory that a process has been seen with.
+struct Peak {
+    stop: Arc<AtomicBool>,
+    watch: JoinHandle<u64>,
+}
+
+impl Peak {
+    fn start(pid: u32) -> Result<Self, Problem> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let watch = std::thread::Builder::new().spawn(move || {
+            let mut most = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                most = most.max(resident_bytes(pid).unwrap_or_default());
+                std::thread::sleep(LOOK);
+            }
+            most
+        })?;
+        Ok(Self { stop, watch })
+    }
+
+    fn end(self) -> Result<u64, Problem> {
+        self.stop.store(true, Ordering::Relaxed);
+        Ok(self.watch.join().map_err(|_| "nobody looked at the memory")?)
+    }
+}
