@@ -1,17 +1,21 @@
 //! The commands as somebody types them.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use model::lifecycle::shipped;
 use rusqlite::Connection;
+use serde_json::json;
 use store::Store;
 use store::folder::DATABASE_FILE;
 use tempfile::TempDir;
 
 use crate::harness::acknowledged::{Acknowledged, Losses};
 use crate::harness::process::{Running, run, waybill, waybill_on};
+use crate::harness::wire::Wire;
 use crate::olist::Folder;
 
 /// A store with the one made-up order of the Olist fixtures in it, and its tracking number.
@@ -319,15 +323,21 @@ fn an_interrupted_simulation_ends_well_and_keeps_what_it_acknowledged() {
 }
 
 #[test]
-fn a_demo_says_where_it_listens_and_ends_when_told() {
-    let demo = Running::start(waybill().args(["demo", "--port", "0"]));
-    let line = demo.first_line();
-    assert!(
-        line.starts_with("waybill listening on http://127.0.0.1:"),
-        "{line}"
-    );
-    demo.terminate();
-    let ended = demo.wait();
+fn a_demo_has_shipments_to_look_at_and_needs_nothing() {
+    let running = Running::start(waybill().args(["demo", "--port", "0"]));
+    let line = running.first_line();
+    let address = line.strip_prefix("waybill listening on http://").unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    let user = json!({"username": "client_user_001", "password": "password123"}).to_string();
+    let mut wire = Wire::connect(address, "").unwrap();
+    let session = wire.must_post("/auth/login", &[], &user).is(200);
+    let mut wire = Wire::connect(address, session["token"].as_str().unwrap()).unwrap();
+    let began = Instant::now();
+    while wire.get("/shipments").is(200)["pagination"]["total"] == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing is made");
+    }
+    running.terminate();
+    let ended = running.wait();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
     assert!(ended.stderr.contains("password123"), "{}", ended.stderr);

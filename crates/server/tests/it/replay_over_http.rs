@@ -137,8 +137,8 @@ fn a_server_killed_in_the_middle_of_a_replay_loses_nothing_of_it() {
     for pause_ms in [150, 250, 350] {
         std::thread::sleep(std::time::Duration::from_millis(pause_ms));
         server.take().map(Running::kill);
-        // Its users are in the folder.
-        let next = Running::start(waybill_on("serve", data.path()).args(["--port", &port]));
+        let mut command = waybill_on("serve", data.path());
+        let next = Running::start(command.args(["--port", &port]).env("SEED", "demo"));
         assert_eq!(next.first_line(), format!("waybill listening on {url}"));
         server = Some(next);
     }
