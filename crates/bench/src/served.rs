@@ -17,7 +17,7 @@ use crate::measured::{HOLD, LISTENING, RELEASE};
 use crate::system::{cpu_seconds, resident_bytes};
 
 /// What the servers of the bench sign tokens with.
-const SECRET: &str = "the bench signs with this, nobody else does";
+const SECRET: &str = "the-bench-signs-with-this-and-nobody-else-does";
 /// The setting that a server has it from.
 pub(crate) const SECRET_VARIABLE: &str = "JWT_SECRET";
 const DAY_SECONDS: i64 = 86_400;
