@@ -122,7 +122,7 @@ async fn queued_mib() -> Result<f64, Problem> {
         let request = post("/events/batch", &served.token, JSON, &body);
         connections.push((connection, request));
     }
-    served.hold(true)?;
+    served.hold()?;
     let before = served.resident_bytes()?;
     let mut queued = JoinSet::new();
     for (mut connection, request) in connections {
@@ -133,10 +133,11 @@ async fn queued_mib() -> Result<f64, Problem> {
     }
     tokio::time::sleep(QUEUED_AFTER).await;
     let grown = served.resident_bytes()?.saturating_sub(before);
-    if queued.try_join_next().is_some() {
+    if let Some(answered) = queued.try_join_next() {
+        answered??;
         return Err("a batch was answered while the writer was held".into());
     }
-    served.hold(false)?;
+    served.release()?;
     while let Some(answered) = queued.join_next().await {
         answered??;
     }
