@@ -23,6 +23,8 @@ use crate::figure::print;
 pub(crate) const LISTENING: &str = "waybill listening on http://";
 /// The order to let nothing be written: what comes stays in the queue.
 pub(crate) const HOLD: &str = "hold";
+/// What it says once that is so.
+pub(crate) const HELD: &str = "held";
 /// The order to go on writing.
 pub(crate) const RELEASE: &str = "release";
 /// How long it may take to end: the bench has no request under way then.
@@ -83,8 +85,11 @@ async fn obey(handle: Handle, mut orders: mpsc::Receiver<String>) {
             held = Some(release);
             let handle = handle.clone();
             holds.spawn(async move {
-                // Nothing is ever sent: it ends when the other end is dropped.
-                let hold = handle.with_writer(move |_| Ok(released.recv().is_ok()));
+                let hold = handle.with_writer(move |_| {
+                    print(HELD);
+                    // Nothing is ever sent: it ends when the other end is dropped.
+                    Ok(released.recv().is_ok())
+                });
                 hold.await.ok();
             });
         }

@@ -13,11 +13,11 @@ use sha2::Sha256;
 
 use crate::Problem;
 use crate::connection::{Connection, get};
-use crate::measured::{HOLD, LISTENING, RELEASE};
+use crate::measured::{HELD, HOLD, LISTENING, RELEASE};
 use crate::system::{cpu_seconds, resident_bytes};
 
 /// What the servers of the bench sign tokens with.
-const SECRET: &str = "the bench signs with this, nobody else does";
+const SECRET: &str = "the-bench-signs-with-this-and-nobody-else-does";
 /// The setting that a server has it from.
 pub(crate) const SECRET_VARIABLE: &str = "JWT_SECRET";
 const DAY_SECONDS: i64 = 86_400;
@@ -26,7 +26,7 @@ const DAY_SECONDS: i64 = 86_400;
 pub(crate) struct Served {
     child: Child,
     orders: Option<ChildStdin>,
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
     /// An operator's.
     pub(crate) token: String,
@@ -70,7 +70,7 @@ impl Served {
         Ok(Self {
             orders: child.stdin.take(),
             child,
-            _output: output,
+            output,
             address,
             token: token()?,
             folder: folder.to_owned(),
@@ -87,11 +87,25 @@ impl Served {
             .ok_or_else(|| format!("the server ended with {ended}").into())
     }
 
-    /// Has the writer stand still, or go on.
-    pub(crate) fn hold(&mut self, held: bool) -> Result<(), Problem> {
+    /// Has the writer stand still; it does when this is done.
+    pub(crate) fn hold(&mut self) -> Result<(), Problem> {
+        self.order(HOLD)?;
+        let mut said = String::new();
+        self.output.read_line(&mut said)?;
+        match said.trim() {
+            HELD => Ok(()),
+            other => Err(format!("the server said {other:?} where it should be held").into()),
+        }
+    }
+
+    /// Has the writer go on.
+    pub(crate) fn release(&mut self) -> Result<(), Problem> {
+        self.order(RELEASE)
+    }
+
+    fn order(&mut self, order: &str) -> Result<(), Problem> {
         let orders = self.orders.as_mut().ok_or("the server takes no orders")?;
-        writeln!(orders, "{}", if held { HOLD } else { RELEASE })?;
-        Ok(orders.flush()?)
+        Ok(writeln!(orders, "{order}")?)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -1,6 +1,7 @@
 //! `footprint`: start, memory, disk and size of the server as it ships.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -58,13 +59,25 @@ pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     );
     add("idle memory".to_owned(), "MiB", idle, 60.0);
     add("memory of 10,000 queued events".to_owned(), "MiB", queued, 20.0);
-    add(
-        "binary, with line tables".to_owned(),
-        "MiB",
-        vec![size / MIB],
-        40.0,
-    );
+    let whole = "binary, with line tables".to_owned();
+    add(whole, "MiB", vec![size / MIB], 40.0);
+    let stripped = vec![stripped_bytes(&binary, folder.path())? / MIB];
+    figures.add(Figure::of("footprint", "binary, stripped", "MiB", stripped));
     Ok(())
+}
+
+/// The size of the binary without what only a debugger and a profiler read.
+fn stripped_bytes(binary: &Path, folder: &Path) -> Result<f64, Problem> {
+    let stripped = folder.join("stripped");
+    let done = Command::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(binary)
+        .status()?;
+    if !done.success() {
+        return Err("the binary cannot be stripped".into());
+    }
+    Ok(as_figure(std::fs::metadata(stripped)?.len()))
 }
 
 /// Fills a store through the engine: it is the same for that and sooner done.
@@ -109,7 +122,7 @@ async fn queued_mib() -> Result<f64, Problem> {
         let request = post("/events/batch", &served.token, JSON, &body);
         connections.push((connection, request));
     }
-    served.hold(true)?;
+    served.hold()?;
     let before = served.resident_bytes()?;
     let mut queued = JoinSet::new();
     for (mut connection, request) in connections {
@@ -120,10 +133,11 @@ async fn queued_mib() -> Result<f64, Problem> {
     }
     tokio::time::sleep(QUEUED_AFTER).await;
     let grown = served.resident_bytes()?.saturating_sub(before);
-    if queued.try_join_next().is_some() {
+    if let Some(answered) = queued.try_join_next() {
+        answered??;
         return Err("a batch was answered while the writer was held".into());
     }
-    served.hold(false)?;
+    served.release()?;
     while let Some(answered) = queued.join_next().await {
         answered??;
     }

@@ -19,7 +19,7 @@ use crate::served::Served;
 use crate::system::{MIB, as_figure};
 use crate::traffic::{ALL_TAKEN_IN, JSON, Lane, Run, batches, create, drive, posts, runtime};
 
-/// Connections: with fewer the writer waits for a batch, with more only memory grows.
+/// Connections: two leave the writer waiting; between four and sixteen no difference was seen beyond the noise.
 const CONNECTIONS: usize = 8;
 /// How often the size of the log is looked at.
 const LOOK: Duration = Duration::from_millis(5);
