@@ -18,6 +18,8 @@ use crate::served::Served;
 use crate::system::{MIB, as_figure, resident_bytes};
 use crate::traffic::{ALL_TAKEN_IN, LINES, create, drive, event, runtime};
 
+/// Shipments that are on their way at a time.
+const COHORT: usize = 100_000;
 /// How often the server's memory is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 /// Memory is flat if a stream of 130 MB takes no more than the queue, the groups under way and the caches of the store may.
@@ -77,13 +79,16 @@ async fn measure(count: usize, rounds: usize, quick: bool, figures: &mut Figures
     Ok(())
 }
 
+/// The lives of one cohort after another, as `ingest-batch` has them: each cohort takes one step, then the next.
 fn stream(shipments: &[String]) -> Vec<u8> {
-    let now = SystemClock.now();
+    let now = Timestamp::from_nanos(SystemClock.now().as_nanos());
     let mut text = String::new();
-    for status in STEPS {
-        for shipment in shipments {
-            text.push_str(&event(shipment, status, Timestamp::from_nanos(now.as_nanos())));
-            text.push('\n');
+    for cohort in shipments.chunks(COHORT) {
+        for status in STEPS {
+            for shipment in cohort {
+                text.push_str(&event(shipment, status, now));
+                text.push('\n');
+            }
         }
     }
     text.into_bytes()

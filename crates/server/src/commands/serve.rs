@@ -24,6 +24,12 @@ impl Serve {
     pub(super) async fn run(&self) -> Result<Ended, Problem> {
         let (settings, _) = Settings::of_process(&self.settings)?;
         logging::init(settings.log_level, settings.log_format);
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(
+            service.version = version,
+            service.environment = settings.env,
+            "starting"
+        );
         let data_dir = settings.data_dir.clone();
         let server = Server::start(settings.clone(), &data_dir).await?;
         if settings.seed == Some(Seed::Demo) {

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::commands::Submission;
+use super::limits::KNOWN_PARTIES;
 use crate::clock::Clock;
 
 /// Work of the writer that is no group.
@@ -168,6 +169,9 @@ impl Handle {
         };
         let numbers = self.with_writer(store).await?;
         let mut known = self.parties.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_PARTIES {
+            known.clear();
+        }
         known.extend(keys.into_iter().zip(numbers.iter().copied()));
         Ok(numbers)
     }

@@ -9,8 +9,9 @@ pub const QUEUE_COMMANDS: usize = 20_000;
 pub const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// What a caller is told to wait when there was no place, or when storage fails.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Places that a group gathers: more would add latency and no longer speed. One larger submission is a group by itself.
-pub const GROUP_COMMANDS: usize = 4_096;
+/// Places that a group gathers: a page of heads that many of its events touch is written once, so more is faster, and this is
+/// 0.1 s of work. One larger submission is a group by itself.
+pub const GROUP_COMMANDS: usize = 16_384;
 /// How often a group whose outcome is unknown is tried again before its callers are told so.
 pub(super) const COMMIT_TRIES: u32 = 3;
 /// Pause before the first such try; doubled for each further one.
@@ -20,3 +21,5 @@ pub(super) const ID_TRIES: u32 = 8;
 /// Refused commands kept of one principal: enough for a device that reports wrongly for weeks to be looked into, and at most
 /// ≈ 2 GB of a sender that means harm.
 pub const DEAD_LETTERS_PER_PRINCIPAL: u64 = 100_000;
+/// Numbers of parties remembered by their names: some 10 MB at most. Those forgotten are asked for again.
+pub(super) const KNOWN_PARTIES: usize = 100_000;

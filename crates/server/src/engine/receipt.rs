@@ -78,8 +78,15 @@ impl Handle {
             Some(EventRef::DeadLetter(id)) => match reader.dead_letter(id)? {
                 Some(KeptDeadLetter {
                     redriven: Some(redriven),
+                    letter,
                     ..
-                }) => entry_receipt(reader, &OrderRef::Key(redriven.order), redriven.version),
+                }) => {
+                    let receipt = entry_receipt(reader, &OrderRef::Key(redriven.order), redriven.version)?;
+                    Ok(receipt.map(|receipt| Receipt {
+                        actor: Some(letter.actor),
+                        ..receipt
+                    }))
+                }
                 Some(KeptDeadLetter { letter, .. }) => Ok(Some(refusal_receipt(letter))),
                 None => Ok(None),
             },

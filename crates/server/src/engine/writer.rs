@@ -76,6 +76,8 @@ struct Pending {
     answers: Vec<Option<Answer>>,
     /// What its key says, if it is not decided now.
     before: Option<OnceAnswer>,
+    /// Why what is to be stored of its answers was not.
+    failure: Option<Failure>,
     /// The place in the queue, free again when the caller is answered.
     place: tokio::sync::OwnedSemaphorePermit,
     queued_at: Instant,
@@ -100,6 +102,11 @@ impl WriterLoop {
             let mut next = Some(work);
             let mut commands = 0;
             while let Some(work) = next {
+                if matches!(work, Work::Task(_)) {
+                    // What came before it is done before it: no number of tasks keeps a group waiting.
+                    self.run_group(std::mem::take(&mut gathered));
+                    commands = 0;
+                }
                 commands += self.take(work, &mut gathered, &mut queue);
                 next = if commands < GROUP_COMMANDS {
                     queue.try_recv().ok()
@@ -124,6 +131,7 @@ impl WriterLoop {
                 gathered.push(Pending {
                     answers: vec![None; commands],
                     before: None,
+                    failure: None,
                     submission,
                     reply,
                     place,
@@ -149,11 +157,15 @@ impl WriterLoop {
         let units: Vec<Unit> = group.iter().enumerate().flat_map(units).collect();
         self.decide(&mut group, &units);
         for pending in group {
-            let answers = pending
-                .answers
-                .into_iter()
-                .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
-                .collect();
+            let answers = match pending.failure {
+                // Without the rest, none of it counts: not even a submission of no commands.
+                Some(failure) => vec![Err(failure); pending.answers.len().max(1)],
+                None => pending
+                    .answers
+                    .into_iter()
+                    .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
+                    .collect(),
+            };
             // First the place: whoever is answered finds it free. A caller that went away needs no answer.
             drop(pending.place);
             let answer = pending.before.unwrap_or(OnceAnswer::Decided(answers));
@@ -391,8 +403,13 @@ fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<OnceAnswer>)
 
 fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure) {
     for unit in units {
-        let pending = group.get_mut(unit.submission);
-        let slots = pending.and_then(|pending| pending.answers.get_mut(unit.range.clone()));
+        let Some(pending) = group.get_mut(unit.submission) else {
+            continue;
+        };
+        if unit.records {
+            pending.failure = Some(failure);
+        }
+        let slots = pending.answers.get_mut(unit.range.clone());
         slots.unwrap_or_default().fill(Some(Err(failure)));
     }
 }

@@ -1,10 +1,12 @@
 //! `/openapi.json`, and `/docs`: the same for people, with nothing from elsewhere.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::Config;
@@ -61,7 +63,7 @@ async fn docs_file(Path(name): Path<String>) -> Result<impl IntoResponse, Proble
     file(&name)
 }
 
-type File = ([(HeaderName, String); 2], Vec<u8>);
+type File = ([(HeaderName, String); 3], Bytes);
 
 fn file(name: &str) -> Result<File, Problem> {
     let found = utoipa_swagger_ui::serve(name, CONFIG.clone()).map_err(|_| Problem::internal())?;
@@ -69,6 +71,12 @@ fn file(name: &str) -> Result<File, Problem> {
     let headers = [
         (header::CONTENT_TYPE, found.content_type),
         (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+        // The files change with the version only.
+        (header::CACHE_CONTROL, "max-age=3600".to_owned()),
     ];
-    Ok((headers, found.bytes.into_owned()))
+    let bytes = match found.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Ok((headers, bytes))
 }

@@ -98,7 +98,7 @@ async fn admitted(
     };
     let caller = match &asking {
         Ok(Some(principal)) => Caller::Principal(principal.subject().clone()),
-        Ok(None) | Err(_) => Caller::Address(address),
+        Ok(None) | Err(_) => Caller::at(address),
     };
     let standing = match state.rate_limit.count(&caller) {
         Ok(standing) => standing,

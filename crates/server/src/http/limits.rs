@@ -67,8 +67,8 @@ pub const STREAM_GROUP: usize = 1_000;
 /// Bytes of such a group, over which it is handed in with fewer events: some 1,000 events of a usual size.
 pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
 /// Groups of one stream under way: while one commits, the next is parsed.
-pub const STREAM_GROUPS: usize = 3;
-/// A prefix of tracking numbers and nine symbols fit into an id; anything longer is no id.
+pub const STREAM_GROUPS: usize = 12;
+/// Addresses and descriptions (wire contract §1).
 pub const ADDRESS_CHARS: usize = 500;
 /// than it could, and still a next one.
 pub const AUDIT_SCAN: u32 = 10_000;

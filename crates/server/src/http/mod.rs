@@ -249,12 +249,15 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
             header::HeaderName::from_static("prefer"),
             header::HeaderName::from_static("x-request-id"),
             header::HeaderName::from_static("traceparent"),
+            header::HeaderName::from_static("tracestate"),
         ])
         .expose_headers([
             header::ETAG,
             header::LOCATION,
             header::LINK,
             header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            header::HeaderName::from_static("preference-applied"),
             header::HeaderName::from_static("x-request-id"),
             header::HeaderName::from_static("ratelimit"),
             header::HeaderName::from_static("ratelimit-policy"),

@@ -2,7 +2,7 @@
 //!
 //! Told by the headers of draft-ietf-httpapi-ratelimit-headers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,19 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub(crate) enum Caller {
     Principal(Arc<str>),
     Address(IpAddr),
+}
+
+impl Caller {
+    /// Of an address. Of IPv6 the network counts, as whoever has one has all its addresses.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & !u128::from(u64::MAX);
+                Ipv6Addr::from_bits(network).into()
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
 }
 
 type Limiter = RateLimiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInformationMiddleware>;

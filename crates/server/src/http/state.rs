@@ -10,6 +10,8 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 use store::{Error, PartyKind, Reader};
 
+use tokio::sync::Semaphore;
+
 use super::auth::Auth;
 use super::body::Room;
 use super::idempotency::UnderWay;
@@ -20,6 +22,8 @@ use super::read_threads::ReadThreads;
 use crate::engine::Handle;
 use crate::settings::IpBlock;
 
+/// Lists read at once: half of the readers.
+const LISTS_AT_ONCE: usize = store::limits::READERS / 2;
 /// Names of parties remembered.
 const NAMES: usize = 100_000;
 
@@ -47,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) trusted_proxies: Vec<IpBlock>,
     pub(crate) openapi: std::sync::OnceLock<bytes::Bytes>,
     read_threads: ReadThreads,
+    lists: Semaphore,
     names: RwLock<HashMap<PartyId, Arc<str>>>,
 }
 
@@ -75,6 +80,7 @@ impl AppState {
             trusted_proxies: parts.trusted_proxies,
             openapi: std::sync::OnceLock::new(),
             read_threads: parts.read_threads,
+            lists: Semaphore::new(LISTS_AT_ONCE),
             names: RwLock::default(),
         }))
     }
@@ -88,6 +94,17 @@ impl AppState {
         let done = self.read_threads.run(move || store.reading(&mut job)).await;
         let read = done.ok_or_else(Problem::internal)?;
         Ok(read.inspect_err(|_| self.metrics.database_failed())?)
+    }
+}
+
+impl AppState {
+    /// As [`AppState::read`], for what may take long: it leaves readers to those who want one thing.
+    pub(crate) async fn read_list<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&mut dyn Reader) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _place = self.lists.acquire().await.map_err(|_| Problem::internal())?;
+        self.read(job).await
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn insert(connection: &Connection, letters: &[NewDeadLetter]) -> Resu
 pub(super) fn same(connection: &Connection, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error> {
     let mut find = connection.prepare_cached(
         "SELECT dead_letter_id FROM dead_letters WHERE fingerprint = ?1 AND public_id = ?2 AND actor_id = ?3 AND \
-         code = ?4 AND detail = ?5 AND content = ?6 LIMIT 1",
+         code = ?4 AND detail = ?5 AND content = ?6 AND redriven_at IS NULL LIMIT 1",
     )?;
     let mut rows = find.query(params![
         letter_fingerprint(letter),

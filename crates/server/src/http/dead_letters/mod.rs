@@ -88,7 +88,7 @@ async fn dead_letters(
     parameters.finish()?;
     let reading = state.clone();
     let page = state
-        .read(move |reader| {
+        .read_list(move |reader| {
             // One more tells whether there is another page.
             let mut letters = reader.dead_letters(before, limit + 1)?;
             let more = letters.len() > usize::try_from(limit).unwrap_or(usize::MAX);

@@ -15,9 +15,10 @@ use store::Record;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
+use super::super::body::Received;
 use super::super::fields::{Entries, Object};
 use super::super::idempotency;
-use super::super::limits::{BATCH_BODY_BYTES, BATCH_ENTRIES};
+use super::super::limits::{BATCH_BODY_BYTES, BATCH_ENTRIES, LINE_BYTES};
 use super::super::problem::{Kind, Problem, ProblemSchema};
 use super::super::state::AppState;
 use super::super::{body, fields};
@@ -54,7 +55,7 @@ struct RawEvents<'a> {
 
 /// The events of a body, found in it when one is wanted: only those that are refused are.
 struct BatchContents {
-    body: Bytes,
+    body: Received,
     /// For each command, the place of its event in the body.
     places: Vec<usize>,
     ranges: OnceLock<Vec<Range<usize>>>,
@@ -62,9 +63,14 @@ struct BatchContents {
 
 impl Contents for BatchContents {
     fn of(&self, command: usize) -> Option<Box<[u8]>> {
-        let ranges = self.ranges.get_or_init(|| ranges(&self.body));
+        let ranges = self.ranges.get_or_init(|| ranges(&self.body.bytes));
         let range = ranges.get(*self.places.get(command)?)?;
-        self.body.get(range.clone()).map(Into::into)
+        // One blown up by white space is kept as the command says.
+        let range = range.clone();
+        if range.len() > LINE_BYTES {
+            return None;
+        }
+        self.body.bytes.get(range).map(Into::into)
     }
 }
 
@@ -152,7 +158,7 @@ async fn json(
         commands,
         keep_refusals: true,
         contents: Some(Arc::new(BatchContents {
-            body: received.bytes.clone(),
+            body: received,
             places,
             ranges: OnceLock::new(),
         })),

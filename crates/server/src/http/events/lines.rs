@@ -47,9 +47,11 @@ pub(super) async fn take_in(
     let actor = asker.actor(&state.engine).await?;
     let mut stream = Stream {
         state,
+        headers,
         actor,
         label: asker.label(),
         tally: Tally::begin()?,
+        failed: false,
         group: Group::default(),
         under_way: VecDeque::new(),
     };
@@ -69,7 +71,9 @@ pub(super) async fn take_in(
         records: Some(Arc::new(move |_: &[Answer]| vec![receipt.clone()])),
         ..Submission::default()
     };
-    state.engine.submit_patiently(kept).await?;
+    if let Some(Err(failure)) = state.engine.submit_patiently(kept).await?.first() {
+        return Err((*failure).into());
+    }
     let answer = if prefers_to_wait(headers) {
         tally.decided_answer()
     } else {
@@ -80,13 +84,16 @@ pub(super) async fn take_in(
 
 struct Stream<'a> {
     state: &'a AppState,
+    headers: &'a HeaderMap,
     actor: Actor,
     label: Option<Arc<str>>,
     tally: Tally,
+    /// Storage failed on a group.
+    failed: bool,
     /// What is gathered for the next group.
     group: Group,
     /// Groups that were handed in, with the places of their events.
-    under_way: VecDeque<(Answers, Vec<usize>, Option<OwnedSemaphorePermit>)>,
+    under_way: VecDeque<(Answers, Vec<usize>)>,
 }
 
 impl Stream<'_> {
@@ -151,19 +158,24 @@ impl Stream<'_> {
         while self.under_way.len() >= STREAM_GROUPS {
             self.settle_one().await?;
         }
+        // Asked again and again: a stream may outlive its token.
+        if self.state.authenticate(self.headers).await?.is_none() {
+            return Err(Problem::unauthenticated("sign in again"));
+        }
         let room = self.room_for(group.bytes()).await?;
         let submission = Submission {
             commands: group.commands,
             label: self.label.clone(),
             keep_refusals: true,
             contents: Some(Arc::new(LineContents {
+                _room: room,
                 blocks: group.blocks,
                 ranges: group.ranges,
             })),
             ..Submission::default()
         };
         let answers = self.state.engine.enqueue_patiently(submission).await?;
-        self.under_way.push_back((answers, group.places, Some(room)));
+        self.under_way.push_back((answers, group.places));
         Ok(())
     }
 
@@ -182,16 +194,21 @@ impl Stream<'_> {
     }
 
     async fn settle_one(&mut self) -> Result<(), Problem> {
-        let Some((answers, places, _room)) = self.under_way.pop_front() else {
+        let Some((answers, places)) = self.under_way.pop_front() else {
             return Ok(());
         };
-        let answers = answers.wait().await?;
-        self.tally.decide(&places, &answers)
+        let decided = match answers.wait().await {
+            Ok(answers) => self.tally.decide(&places, &answers),
+            Err(error) => Err(error.into()),
+        };
+        self.failed |= decided.is_err();
+        decided
     }
 
     /// Hands in the rest and waits for everything; the first failure is told.
     async fn finish(&mut self) -> Result<(), Problem> {
-        let mut failed = self.hand_in().await;
+        // Nothing more after a failure: a later event of a shipment must not overtake one that was not stored.
+        let mut failed = if self.failed { Ok(()) } else { self.hand_in().await };
         while !self.under_way.is_empty() {
             let settled = self.settle_one().await;
             failed = failed.and(settled);
@@ -225,6 +242,8 @@ impl Group {
 
 /// The lines of a group, as they came.
 struct LineContents {
+    /// The memory they take, until they are decided.
+    _room: OwnedSemaphorePermit,
     blocks: Vec<Bytes>,
     ranges: Vec<(usize, Range<usize>)>,
 }

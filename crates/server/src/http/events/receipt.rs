@@ -4,9 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
-use model::command::Scope;
+use model::command::{OrderRef, Scope};
+use model::ids::OrderKey;
+use model::role::Role;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use store::Reader;
 use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Principal};
@@ -14,7 +17,7 @@ use super::super::front::RequestId;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::AppState;
 use super::tally::DecidedEvents;
-use crate::engine::Receipt;
+use crate::engine::{Handle, Receipt};
 
 /// A receipt.
 #[derive(Serialize, ToSchema)]
@@ -63,17 +66,37 @@ pub(super) async fn event(
             // Whose shipment it is does not hear of what others wrongly sent for it.
             let foreign = receipt.refusal.as_deref() == Some("not_yours") && actor.scope != Scope::All;
             let visible = own || actor.scope.covers(&receipt.owner) && !foreign || asker.is_staff();
-            Ok(Some((receipt, visible)))
+            let allowed = match (receipt.refusal.as_deref(), receipt.order) {
+                (Some("invalid_transition"), Some(order)) => allowed(&engine, reader, order, asker.role)?,
+                (_, _) => None,
+            };
+            Ok(Some((receipt, visible, allowed)))
         })
         .await?;
     match found {
         None => Err(Problem::not_found("no event has this id")),
-        Some((_, false)) => Err(Problem::forbidden("this receipt belongs to someone else")),
-        Some((receipt, true)) => Ok(Json(body(receipt, event_id, &request_id))),
+        Some((_, false, _)) => Err(Problem::forbidden("this receipt belongs to someone else")),
+        Some((receipt, true, allowed)) => Ok(Json(body(receipt, allowed, event_id, &request_id))),
     }
 }
 
-fn body(receipt: Receipt, event_id: String, request_id: &RequestId) -> ReceiptBody {
+/// The statuses that an order could come to now.
+fn allowed(
+    engine: &Handle,
+    reader: &mut dyn Reader,
+    order: OrderKey,
+    role: Role,
+) -> Result<Option<Value>, store::Error> {
+    let order = reader.order(&OrderRef::Key(order))?;
+    Ok(order.and_then(|order| {
+        let lifecycle = engine.lifecycle(order.head.lifecycle)?;
+        let allowed = lifecycle.allowed(order.head.status, role);
+        let names: Vec<&str> = allowed.map(|status| lifecycle.state_name(status)).collect();
+        Some(json!(names))
+    }))
+}
+
+fn body(receipt: Receipt, allowed: Option<Value>, event_id: String, request_id: &RequestId) -> ReceiptBody {
     let reason = receipt.reason.clone().unwrap_or_default();
     let problem = receipt
         .refusal
@@ -84,7 +107,12 @@ fn body(receipt: Receipt, event_id: String, request_id: &RequestId) -> ReceiptBo
         tracking_number: receipt.public_id,
         outcome: receipt.outcome.name(),
         reason: receipt.reason,
-        problem: problem.map(|problem| problem.to_json(&path, &request_id.0, receipt.decided_at)),
+        problem: problem
+            .map(|problem| match allowed {
+                Some(allowed) => problem.with_member("allowed", allowed),
+                None => problem,
+            })
+            .map(|problem| problem.to_json(&path, &request_id.0, receipt.decided_at)),
         received_at: receipt.received_at.to_string(),
         decided_at: receipt.decided_at.to_string(),
         event_id,

@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
-use bytes::Bytes;
 use model::EntryKind;
 use model::command::{Change, OrderRef};
 use model::event_id::{EventIdCodec, EventRef};
@@ -15,6 +14,7 @@ use store::Record;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
+use super::super::body::Received;
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::precondition::{Precondition, if_match};
 use super::super::problem::{Problem, ProblemSchema};
@@ -48,11 +48,15 @@ struct DecidedEvent {
 }
 
 /// The one event of a body.
-struct WholeBody(Bytes);
+struct WholeBody(Received);
 
 impl Contents for WholeBody {
     fn of(&self, _: usize) -> Option<Box<[u8]>> {
-        Some((*self.0).into())
+        // One blown up by white space is kept as the command says.
+        if self.0.bytes.len() > limits::LINE_BYTES {
+            return None;
+        }
+        Some((*self.0.bytes).into())
     }
 }
 
@@ -102,7 +106,7 @@ pub(super) async fn post_event(
             change: Change::Report(event.report),
         }],
         keep_refusals: true,
-        contents: Some(Arc::new(WholeBody(received.bytes.clone()))),
+        contents: Some(Arc::new(WholeBody(received))),
         ..Submission::default()
     };
     let told = Arc::new(told);

@@ -138,6 +138,9 @@ impl Tally {
 
     /// Some were decided; `indexes` are their places. Where storage failed nothing more can be said of the whole.
     pub(super) fn decide(&mut self, indexes: &[usize], answers: &[Answer]) -> Result<(), Problem> {
+        if let Some(Err(failure)) = answers.first().filter(|_| indexes.is_empty()) {
+            return Err((*failure).into());
+        }
         for (index, answer) in indexes.iter().zip(answers) {
             match answer {
                 Ok(Outcome::Accepted(_)) => self.applied += 1,

@@ -140,9 +140,6 @@ pub(super) async fn create_shipments(
     let places: Vec<usize> = good.iter().map(|(index, _)| *index).collect();
     let commands = commands(&state, &asker, good, now).await?;
     let render = Arc::new(move |answers: &[Answer]| render(count, &refused, &places, answers));
-    if commands.is_empty() {
-        return Ok(render(&[])?.into_response());
-    }
     let mut submission = Submission {
         label: asker.label(),
         commands,

@@ -88,7 +88,7 @@ pub(super) async fn list_shipments(
     }
     let reading = state.clone();
     let page = state
-        .read(move |reader| {
+        .read_list(move |reader| {
             let Some(client) = whose(reader, &asker, client.as_deref())? else {
                 return Ok(page_of(Vec::new(), 0, limit, offset));
             };

@@ -126,19 +126,25 @@ fn no_route_is_made_without_its_description() {
         &mut files,
     );
     assert!(files.len() > 20);
+    let (mut handlers, mut routed) = (0, 0);
     for file in files {
+        // What only the bench has.
+        if file.ends_with("measuring.rs") {
+            continue;
+        }
         let text = fs::read_to_string(&file).unwrap();
         for word in [".route(", ".nest(", ".nest_service(", ".route_service("] {
             assert!(!text.contains(word), "{} has {word}", file.display());
         }
-        let handlers = text.matches("#[utoipa::path(").count();
-        let routed: usize = text.matches("routes!(").count();
-        assert!(
-            handlers == 0 || routed <= handlers,
-            "{}: {handlers} described, {routed} routed",
-            file.display()
-        );
+        handlers += text.matches("#[utoipa::path(").count();
+        routed += text
+            .split("routes!(")
+            .skip(1)
+            .map(|names| names.split(')').next().unwrap_or_default().split(',').count())
+            .sum::<usize>();
     }
+    // One handler stands under two paths, each described.
+    assert_eq!(handlers, routed);
 }
 
 fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
