@@ -88,6 +88,9 @@ pub(crate) fn password_problem(password: &str, username: &str) -> Option<BrokenR
         let message = format!("must have {least} to {most} characters, this has {found}");
         return Some(BrokenRule::new("password", "length", message));
     }
+    if password.trim().is_empty() {
+        return Some(BrokenRule::new("password", "value", "must not be blank"));
+    }
     (password.to_lowercase() == username.to_lowercase())
         .then(|| BrokenRule::new("password", "value", "must not be the username"))
 }

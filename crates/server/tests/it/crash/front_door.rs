@@ -158,7 +158,8 @@ fn a_stream_without_an_end_is_cut_off_when_the_grace_is_over() {
     server.running.terminate();
     let ended = server.running.wait();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
-    assert!(told.elapsed() > siege.grace, "{:?}", told.elapsed());
+    // Of the grace, connections have three quarters.
+    assert!(told.elapsed() > siege.grace / 2, "{:?}", told.elapsed());
     assert!(told.elapsed() < GRACE, "{:?}", told.elapsed());
     assert!(matches!(wire.answer(), Exchange::Closed));
     prove(&siege.data_dir());
