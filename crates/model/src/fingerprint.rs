@@ -147,11 +147,12 @@ impl RecentFingerprints {
     /// The stored form: 8 bytes each, little-endian, oldest first, after a mark if there are older ones.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 * (self.latest.len() + 1));
         let mark = self.has_older.then_some(OLDER_MARK);
-        mark.into_iter()
-            .chain(self.latest.iter().map(|f| f.0))
-            .flat_map(u64::to_le_bytes)
-            .collect()
+        for number in mark.into_iter().chain(self.latest.iter().map(|found| found.0)) {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes
     }
 
     /// Reads the stored form; `None` if it is damaged.

@@ -99,6 +99,8 @@ impl WriterLoop {
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Work>) {
         let mut gathered = Vec::new();
         while let Some(work) = queue.blocking_recv() {
+            // Whoever was answered just now and has more is let in first. With nobody about this takes no time.
+            std::thread::yield_now();
             let mut next = Some(work);
             let mut commands = 0;
             while let Some(work) = next {

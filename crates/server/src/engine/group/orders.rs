@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use model::command::OrderRef;
 use model::fingerprint::Fingerprint;
 use model::ids::OrderKey;
@@ -46,7 +47,8 @@ impl Orders {
         let created: Vec<OrderRef> = commands.clone().filter_map(created).collect();
         let count = commands.clone().count();
         let mut next_created = created.iter();
-        let mut names: HashMap<&OrderRef, usize> = HashMap::with_capacity(count);
+        let mut names: HashMap<&OrderRef, usize, RandomState> =
+            HashMap::with_capacity_and_hasher(count, RandomState::default());
         let mut named: Vec<&OrderRef> = Vec::with_capacity(count);
         let mut name_of = Vec::with_capacity(count);
         for command in commands {
