@@ -59,7 +59,7 @@ pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     );
     add("idle memory".to_owned(), "MiB", idle, 60.0);
     add("memory of 10,000 queued events".to_owned(), "MiB", queued, 20.0);
-    let whole = "binary, with line tables".to_owned();
+    let whole = "binary, without debug information".to_owned();
     add(whole, "MiB", vec![size / MIB], 40.0);
     let stripped = vec![stripped_bytes(&binary, folder.path())? / MIB];
     figures.add(Figure::of("footprint", "binary, stripped", "MiB", stripped));
