@@ -9,6 +9,19 @@ use crate::logging;
 use crate::server::Server;
 use crate::settings::{Seed, SettingFlags, Settings};
 
+/// Settings of parts that do not exist yet: nobody should believe that they do.
+const NOT_YET: [&str; 9] = [
+    "REDIS_URL",
+    "REDIS_ADDR",
+    "KAFKA_BROKERS",
+    "OPEN_ORDERS",
+    "LIFECYCLE_DIR",
+    "SMTP_URL",
+    "PAYMENT_URL",
+    "WEBHOOK_ALLOW_PRIVATE",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+
 /// Runs the server
 ///
 /// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless `ADMIN_USERNAME` and
@@ -30,6 +43,11 @@ impl Serve {
             service.environment = settings.env,
             "starting"
         );
+        for name in NOT_YET {
+            if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
+                tracing::warn!("{name} is set, and this version does not use it");
+            }
+        }
         let data_dir = settings.data_dir.clone();
         let server = Server::start(settings.clone(), &data_dir).await?;
         if settings.seed == Some(Seed::Demo) {
