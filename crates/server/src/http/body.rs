@@ -31,6 +31,11 @@ impl Room {
         }
     }
 
+    /// The time that a slow client is given.
+    pub(crate) const fn slowest_time(&self) -> Duration {
+        self.slowest_time
+    }
+
     /// The chunks of a body as they come.
     pub(crate) fn chunks(&self, body: Body) -> Chunks {
         Chunks {

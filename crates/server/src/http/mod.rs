@@ -29,6 +29,7 @@ mod read_threads;
 mod serve;
 mod shipments;
 mod state;
+mod unread;
 
 use std::time::Duration;
 
@@ -182,6 +183,7 @@ impl Http {
         grace: Duration,
     ) -> bool {
         let connections = self.state.metrics.connections.clone();
+        let unread_time = self.state.room.slowest_time();
         let tidy = async {
             loop {
                 tokio::time::sleep(Duration::from_secs(60)).await;
@@ -189,7 +191,7 @@ impl Http {
             }
         };
         tokio::select! {
-            finished = serve::serve(listener, self.router, connections, shutdown, grace) => finished,
+            finished = serve::serve(listener, self.router, connections, shutdown, grace, unread_time) => finished,
             () = tidy => true,
         }
     }
@@ -205,7 +207,15 @@ impl Http {
 pub async fn serve_plain(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     let connections = prometheus::IntGauge::new("unused", "unused");
     if let Ok(connections) = connections {
-        serve::serve(listener, router, connections, shutdown, Duration::from_secs(1)).await;
+        serve::serve(
+            listener,
+            router,
+            connections,
+            shutdown,
+            Duration::from_secs(1),
+            limits::SLOWEST_TIME,
+        )
+        .await;
     }
 }
 

@@ -19,17 +19,20 @@ use tower::ServiceExt;
 use super::bare_errors::BareErrors;
 use super::limits::{CONNECTIONS, HEADER_BYTES, HEADER_TIME, HEADERS};
 use super::lingering::Lingering;
+use super::unread::Unread;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `shutdown` ends, then finishes what is under way, for at most `grace`. Whether all of it was finished.
+/// Serves until `shutdown` ends, then finishes what is under way, for at most `grace`. Whether all of it was finished. A client that takes
+/// nothing of its answer for `unread_time` is given up.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     connections: IntGauge,
     shutdown: impl Future<Output = ()>,
     grace: Duration,
+    unread_time: Duration,
 ) -> bool {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -45,7 +48,7 @@ pub(super) async fn serve(
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
-        let connection = connection(stream, peer, router.clone());
+        let connection = connection(stream, peer, router.clone(), unread_time);
         let connection = graceful.watch(connection);
         connections.inc();
         let connections = connections.clone();
@@ -83,6 +86,7 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    unread_time: Duration,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
@@ -92,10 +96,11 @@ fn connection(
             router.oneshot(request).await
         }
     });
+    let stream = Unread::over(BareErrors::over(Lingering::over(stream)), unread_time);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(BareErrors::over(Lingering::over(stream))), service)
+        .serve_connection(TokioIo::new(stream), service)
 }

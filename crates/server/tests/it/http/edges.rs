@@ -1,6 +1,10 @@
-//! Compression, and what browsers of other origins may do.
+//! Compression, what browsers of other origins may do, and clients that do not listen.
 
-use std::io::Read;
+use server::server::Limits;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+use tempfile::TempDir;
 
 use flate2::read::GzDecoder;
 use reqwest::Method;
@@ -124,5 +128,40 @@ async fn every_answer_forbids_guessing_its_kind() {
         let reply = front.get(&operator(), path).await;
         assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
     }
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_take_its_answer_is_given_up() {
+    let limits = Limits {
+        slowest_time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let mut unread = TcpStream::connect(front.address).unwrap();
+    // More than the system holds for a connection.
+    let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n";
+    unread.write_all(&request.repeat(40)).unwrap();
+    let open = async || {
+        let metrics = front.send(front.request(Method::GET, "/metrics")).await.text;
+        let gauge = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("http_connections "));
+        gauge.unwrap().parse::<u32>().unwrap()
+    };
+    let given_up = async {
+        // The one that asks stays.
+        while open().await > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), given_up)
+        .await
+        .unwrap();
+    let mut came = Vec::new();
+    // What was on its way comes, and then the end: not forty bundles.
+    unread.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    drop(unread.read_to_end(&mut came));
+    assert!(came.len() < 40 * 1_000_000, "{}", came.len());
     front.end().await;
 }
