@@ -12,12 +12,12 @@ use axum::response::IntoResponse;
 use model::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::StoredAnswer;
+use store::{Record, StoredAnswer};
 
 use super::auth::Principal;
 use super::limits::{IDEMPOTENCY_KEPT, IDEMPOTENCY_KEY_CHARS};
 use super::problem::{Kind, Problem};
-use crate::engine::Once;
+use crate::engine::{Answer, Once, OnceAnswer, Submission};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -35,6 +35,36 @@ pub(crate) struct Keyed {
 impl Drop for Keyed {
     fn drop(&mut self) {
         self.under_way.lock().remove(&self.once.key);
+    }
+}
+
+impl Keyed {
+    /// Has the submission done once, and its answer kept; a refusal does not use the key up.
+    pub(crate) fn keep(
+        &self,
+        submission: &mut Submission,
+        now: Timestamp,
+        answer: impl Fn(&[Answer]) -> Result<JsonAnswer, Problem> + Send + Sync + 'static,
+    ) {
+        let once = self.once.clone();
+        submission.once = Some(once.clone());
+        submission.records = Some(Arc::new(move |answers: &[Answer]| {
+            let answer = answer(answers).ok();
+            let stored = answer.map(|answer| Record::Answer(answer.to_stored(&once, now)));
+            stored.into_iter().collect()
+        }));
+    }
+}
+
+/// The response to what was done once: made of the answers now, or the one that was given before.
+pub(crate) fn respond(
+    done: OnceAnswer,
+    response: impl FnOnce(&[Answer]) -> Result<Response<Body>, Problem>,
+) -> Result<Response<Body>, Problem> {
+    match done {
+        OnceAnswer::Decided(answers) => response(&answers),
+        OnceAnswer::Before(stored) => replay(&stored),
+        OnceAnswer::KeyReused => Err(reused()),
     }
 }
 

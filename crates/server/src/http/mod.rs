@@ -21,6 +21,7 @@ mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
+mod page;
 mod precondition;
 mod problem;
 mod query;

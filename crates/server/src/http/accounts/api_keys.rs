@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 use super::super::auth::{Asker, NewKey};
 use super::super::fields::{self, Fields};
 use super::super::idempotency::JsonAnswer;
+use super::super::page;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::AppState;
 use super::super::{body, limits};
 use super::change::{Told, answered, in_transaction};
-use super::page;
 use super::trail::Trail;
 use super::users::with_broken_rules;
 use crate::accounts::{Entity, States, client_problem, fresh_id, name_problem};
@@ -90,10 +90,8 @@ pub(super) async fn api_keys(
     let mut keys = state
         .read(move |reader| reader.api_keys(before.as_deref(), limit + 1))
         .await?;
-    let more = page::cut(&mut keys, limit);
-    let last = keys.last().filter(|_| more);
     let page = ApiKeyPage {
-        next_cursor: last.map(|last| page::cursor_to(&last.key_id)),
+        next_cursor: page::cut(&mut keys, limit, |last| last.key_id.to_string()),
         data: keys.iter().map(ApiKeyBody::from).collect(),
     };
     Ok((page::link(&uri, page.next_cursor.as_deref()), Json(page)))

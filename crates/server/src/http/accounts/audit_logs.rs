@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 
 use super::super::auth::Asker;
 use super::super::limits::{AUDIT_CHUNK, AUDIT_CLOCK_SLACK, AUDIT_SCAN};
+use super::super::page;
 use super::super::problem::Problem;
 use super::super::query::Parameters;
 use super::super::state::AppState;
-use super::page;
 use crate::accounts::Entity;
 
 /// A page of the trail.

@@ -5,7 +5,6 @@ mod audit_logs;
 mod change;
 mod login;
 mod logout;
-mod page;
 mod trail;
 mod user;
 mod users;

@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 use super::super::auth::Asker;
 use super::super::fields::{self, Fields};
 use super::super::idempotency::JsonAnswer;
+use super::super::page;
 use super::super::problem::{FieldProblem, Kind, Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::AppState;
 use super::super::{body, limits};
 use super::change::{Told, answered};
-use super::page;
 use super::trail::Trail;
 use crate::accounts::{BrokenRule, By, NewUser, Wish};
 
@@ -83,10 +83,8 @@ pub(super) async fn users(
     parameters.finish()?;
     // One more tells whether there is another page.
     let mut users = state.read(move |reader| reader.users(&after, limit + 1)).await?;
-    let more = page::cut(&mut users, limit);
-    let last = users.last().filter(|_| more);
     let page = UserPage {
-        next_cursor: last.map(|last| page::cursor_to(&last.username)),
+        next_cursor: page::cut(&mut users, limit, |last| last.username.to_string()),
         data: users.iter().map(UserBody::from).collect(),
     };
     Ok((page::link(&uri, page.next_cursor.as_deref()), Json(page)))

@@ -4,10 +4,8 @@ mod redrive;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::Uri;
 use axum::response::IntoResponse;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::event_id::EventRef;
 use model::ids::{DeadLetterId, PartyId};
 use model::role::Role;
@@ -18,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Asker;
+use super::page;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::state::AppState;
@@ -73,27 +72,19 @@ struct DeadLetterBody {
 async fn dead_letters(
     State(state): State<AppState>,
     asker: Asker,
+    uri: Uri,
     mut parameters: Parameters,
 ) -> Result<impl IntoResponse, Problem> {
     asker.must_be(&[Role::Admin])?;
     let limit = parameters.limit();
-    let before = match parameters.text("cursor").map(|cursor| cursor_from(&cursor)) {
-        Some(None) => {
-            parameters.complain("cursor", "format", "is not one of this list");
-            None
-        }
-        Some(before) => before,
-        None => None,
-    };
+    let before = page::numbered_cursor_of(&mut parameters).map(DeadLetterId::new);
     parameters.finish()?;
     let reading = state.clone();
     let page = state
         .read_list(move |reader| {
             // One more tells whether there is another page.
             let mut letters = reader.dead_letters(before, limit + 1)?;
-            let more = letters.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-            letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            let next_cursor = letters.last().filter(|_| more).map(|last| cursor_to(last.id));
+            let next_cursor = page::cut(&mut letters, limit, |last| last.id.to_string());
             let data: Result<Vec<DeadLetterBody>, Error> = letters
                 .into_iter()
                 .map(|letter| shown(&reading, reader, letter))
@@ -104,12 +95,7 @@ async fn dead_letters(
             })
         })
         .await?;
-    let mut headers = HeaderMap::new();
-    if let Some(cursor) = &page.next_cursor {
-        let link = format!("</api/v1/admin/dead-letters?limit={limit}&cursor={cursor}>; rel=\"next\"");
-        headers.extend(link.parse().ok().map(|link| (header::LINK, link)));
-    }
-    Ok((headers, Json(page)))
+    Ok((page::link(&uri, page.next_cursor.as_deref()), Json(page)))
 }
 
 fn shown(state: &AppState, reader: &mut dyn Reader, kept: KeptDeadLetter) -> Result<DeadLetterBody, Error> {
@@ -134,13 +120,4 @@ fn shown(state: &AppState, reader: &mut dyn Reader, kept: KeptDeadLetter) -> Res
         content: String::from_utf8_lossy(&letter.content).into_owned(),
         redriven_at: kept.redriven.map(|redriven| redriven.at.to_string()),
     })
-}
-
-fn cursor_to(id: DeadLetterId) -> String {
-    URL_SAFE_NO_PAD.encode(id.get().to_be_bytes())
-}
-
-fn cursor_from(text: &str) -> Option<DeadLetterId> {
-    let bytes: [u8; 8] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-    Some(DeadLetterId::new(i64::from_be_bytes(bytes)))
 }

@@ -22,7 +22,7 @@ use super::super::problem::{Kind, Problem, ProblemSchema};
 use super::super::state::AppState;
 use super::super::{body, limits};
 use crate::accounts::Entity;
-use crate::engine::{Answer, Command, OnceAnswer, Outcome, Submission};
+use crate::engine::{Answer, Command, Outcome, Submission};
 
 /// An event that was sent again and accepted.
 #[derive(Serialize, ToSchema)]
@@ -112,11 +112,9 @@ pub(super) async fn redrive(
         })),
         ..Submission::default()
     };
-    match state.engine.submit_once(submission).await? {
-        OnceAnswer::Decided(answers) => Ok(told.answer(answers.first())?.1.into_response()),
-        OnceAnswer::Before(stored) => idempotency::replay(&stored),
-        OnceAnswer::KeyReused => Err(idempotency::reused()),
-    }
+    idempotency::respond(state.engine.submit_once(submission).await?, |answers| {
+        Ok(told.answer(answers.first())?.1.into_response())
+    })
 }
 
 /// What the answer is made of besides the outcome.

@@ -26,7 +26,7 @@ use super::event::{CheckedEvent, EventIn, EventSchema, Expected};
 use super::lines;
 use super::tally::{AcceptedEvents, Tally};
 use super::{REPORTERS, prefers_to_wait};
-use crate::engine::{Answer, Command, Contents, OnceAnswer, Submission};
+use crate::engine::{Answer, Command, Contents, Submission};
 
 /// A batch of events.
 #[derive(ToSchema)]
@@ -170,15 +170,11 @@ async fn json(
         })),
         ..Submission::default()
     };
-    match state.engine.submit_once(submission).await? {
-        OnceAnswer::Decided(answers) => {
-            let (tally, answer, _) = decided(&answers)?;
-            tally.count(state);
-            Ok(answer.into_response())
-        }
-        OnceAnswer::Before(stored) => idempotency::replay(&stored),
-        OnceAnswer::KeyReused => Err(idempotency::reused()),
-    }
+    idempotency::respond(state.engine.submit_once(submission).await?, |answers| {
+        let (tally, answer, _) = decided(answers)?;
+        tally.count(state);
+        Ok(answer.into_response())
+    })
 }
 
 /// The commands of a body, and for each the place of its event; what is malformed is in the tally.

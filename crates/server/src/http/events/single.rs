@@ -10,7 +10,6 @@ use model::EntryKind;
 use model::command::{Change, OrderRef};
 use model::event_id::{EventIdCodec, EventRef};
 use serde::Serialize;
-use store::Record;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
@@ -23,7 +22,7 @@ use super::super::{body, fields, limits};
 use super::event::{EventSchema, Expected};
 use super::tally::too_many_dead_letters;
 use super::{REPORTERS, prefers_to_wait};
-use crate::engine::{Answer, Command, Contents, OnceAnswer, Outcome, Submission};
+use crate::engine::{Answer, Command, Contents, Outcome, Submission};
 
 /// An event that was taken in.
 #[derive(Serialize, ToSchema)]
@@ -111,30 +110,20 @@ pub(super) async fn post_event(
     };
     let told = Arc::new(told);
     if let Some(keyed) = &keyed {
-        let (once, told) = (keyed.once.clone(), told.clone());
-        submission.once = Some(once.clone());
-        submission.records = Some(Arc::new(move |answers: &[Answer]| {
-            let answer = told.answer(answers.first()).ok();
-            answer
-                .map(|answer| Record::Answer(answer.to_stored(&once, now)))
-                .into_iter()
-                .collect()
-        }));
+        let told = told.clone();
+        keyed.keep(&mut submission, now, move |answers| told.answer(answers.first()));
     }
-    let answers = match state.engine.submit_once(submission).await? {
-        OnceAnswer::Decided(answers) => answers,
-        OnceAnswer::Before(stored) => return idempotency::replay(&stored),
-        OnceAnswer::KeyReused => return Err(idempotency::reused()),
-    };
-    let refused = matches!(answers.first(), Some(Ok(Outcome::Refused(..))));
-    state.metrics.events(1, usize::from(refused));
-    let mut response = told.answer(answers.first())?.into_response();
-    if told.waits {
-        response
-            .headers_mut()
-            .insert("preference-applied", HeaderValue::from_static("wait"));
-    }
-    Ok(response)
+    idempotency::respond(state.engine.submit_once(submission).await?, |answers| {
+        let refused = matches!(answers.first(), Some(Ok(Outcome::Refused(..))));
+        state.metrics.events(1, usize::from(refused));
+        let mut response = told.answer(answers.first())?.into_response();
+        if told.waits {
+            response
+                .headers_mut()
+                .insert("preference-applied", HeaderValue::from_static("wait"));
+        }
+        Ok(response)
+    })
 }
 
 /// What the answer is made of besides the outcome.

@@ -12,7 +12,7 @@ use model::role::Role;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{PartyKind, Record};
+use store::PartyKind;
 use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Principal};
@@ -24,7 +24,7 @@ use super::super::state::AppState;
 use super::super::{body, fields};
 use super::create::created;
 use super::wish::{Wish, WishSchema};
-use crate::engine::{Answer, Command, OnceAnswer, Submission};
+use crate::engine::{Answer, Command, Submission};
 
 /// A batch.
 #[derive(ToSchema)]
@@ -147,21 +147,12 @@ pub(super) async fn create_shipments(
         ..Submission::default()
     };
     if let Some(keyed) = &keyed {
-        let (once, render) = (keyed.once.clone(), render.clone());
-        submission.once = Some(once.clone());
-        submission.records = Some(Arc::new(move |answers: &[Answer]| {
-            let answer = render(answers).ok();
-            answer
-                .map(|answer| Record::Answer(answer.to_stored(&once, now)))
-                .into_iter()
-                .collect()
-        }));
+        let render = render.clone();
+        keyed.keep(&mut submission, now, move |answers| render(answers));
     }
-    match state.engine.submit_once(submission).await? {
-        OnceAnswer::Decided(answers) => Ok(render(&answers)?.into_response()),
-        OnceAnswer::Before(stored) => idempotency::replay(&stored),
-        OnceAnswer::KeyReused => Err(idempotency::reused()),
-    }
+    idempotency::respond(state.engine.submit_once(submission).await?, |answers| {
+        Ok(render(answers)?.into_response())
+    })
 }
 
 /// The entries' texts.

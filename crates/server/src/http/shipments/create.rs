@@ -8,7 +8,7 @@ use model::role::Role;
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
-use store::{PartyKind, Record};
+use store::PartyKind;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
@@ -17,7 +17,7 @@ use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::AppState;
 use super::super::{body, fields, limits};
 use super::wish::{Wish, WishSchema};
-use crate::engine::{Accepted, Answer, Command, OnceAnswer, Outcome, Submission};
+use crate::engine::{Accepted, Answer, Command, Outcome, Submission};
 
 /// A shipment that was made.
 #[derive(Serialize, ToSchema)]
@@ -69,21 +69,14 @@ pub(super) async fn create_shipment(
         ..Submission::default()
     };
     if let Some(keyed) = &keyed {
-        let (once, client_name) = (keyed.once.clone(), client_name.clone());
-        submission.once = Some(once.clone());
-        submission.records = Some(Arc::new(move |answers: &[Answer]| {
-            let answer = answer(answers.first(), &client_name).ok();
-            answer
-                .map(|answer| Record::Answer(answer.to_stored(&once, now)))
-                .into_iter()
-                .collect()
-        }));
+        let client_name = client_name.clone();
+        keyed.keep(&mut submission, now, move |answers| {
+            answer(answers.first(), &client_name)
+        });
     }
-    match state.engine.submit_once(submission).await? {
-        OnceAnswer::Decided(answers) => Ok(answer(answers.first(), &client_name)?.into_response()),
-        OnceAnswer::Before(stored) => idempotency::replay(&stored),
-        OnceAnswer::KeyReused => Err(idempotency::reused()),
-    }
+    idempotency::respond(state.engine.submit_once(submission).await?, |answers| {
+        Ok(answer(answers.first(), &client_name)?.into_response())
+    })
 }
 
 fn answer(answer: Option<&Answer>, client: &str) -> Result<JsonAnswer, Problem> {

@@ -1,10 +1,10 @@
-//! Cursors of the lists of accounts, and the link to the next page.
+//! Cursors of lists, and the link to the next page.
 
 use axum::http::{HeaderMap, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::super::query::Parameters;
+use super::query::Parameters;
 
 /// Where a page begins: what stands behind the cursor is the text that the page before ended with.
 pub(super) fn cursor_of(parameters: &mut Parameters) -> Option<String> {
@@ -36,12 +36,13 @@ pub(super) fn cursor_to(place: &str) -> String {
     URL_SAFE_NO_PAD.encode(place)
 }
 
-/// Cuts rows that were read with one more than wanted; whether there are more.
-pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u32) -> bool {
+/// Cuts rows that were read with one more than wanted. The cursor to the rest, if there is one, by the `place` of the last row kept.
+pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u32, place: impl FnOnce(&T) -> String) -> Option<String> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
-    more
+    let last = rows.last().filter(|_| more);
+    last.map(|last| cursor_to(&place(last)))
 }
 
 /// `Link` to the next page: this request again with another cursor.
