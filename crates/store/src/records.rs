@@ -39,6 +39,8 @@ pub struct Placement {
     pub(crate) last: Position,
     /// The version that stands at `last`: a head that a group has moved on is ahead of it.
     pub(crate) last_version: Version,
+    /// Whether its stored head says that something is due, or waits.
+    pub(crate) timed: bool,
 }
 
 impl Placement {
@@ -47,6 +49,7 @@ impl Placement {
         first: Position::new(0),
         last_version: Version::new(0),
         last: Position::new(0),
+        timed: false,
     };
 }
 

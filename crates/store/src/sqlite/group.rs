@@ -10,6 +10,7 @@ use model::public_id::PublicId;
 use model::time::Timestamp;
 use rusqlite::{Connection, Statement};
 
+use super::deferred::{Step, is_timed};
 use super::statements::{entry_columns, entry_from_row, head_columns, head_from_row};
 use super::writer::{Ends, SqliteWriter};
 use super::{audit, counts, dead_letters, receipts, rows};
@@ -46,11 +47,12 @@ impl<'a> SqliteGroup<'a> {
             return Ok(Some(cached));
         }
         let connection = &self.writer.connection;
-        let loaded = match order {
+        let mut loaded = match order {
             OrderRef::Public(id) => head_by_public_id(connection, id)?,
             OrderRef::Key(key) => head_by_key(connection, *key)?,
         };
-        if let Some(loaded) = &loaded {
+        if let Some(loaded) = &mut loaded {
+            self.writer.deferred.bring_up(loaded)?;
             if let OrderRef::Public(id) = order {
                 self.writer.cache.put_key(id.clone(), loaded.head.order);
             }
@@ -64,7 +66,7 @@ impl<'a> SqliteGroup<'a> {
         commit: CommitId,
         at: Timestamp,
         writes: &GroupWrites,
-    ) -> Result<Vec<Placement>, Error> {
+    ) -> Result<(Vec<Placement>, Step), Error> {
         let next = CommitId(self.ends.commit.0 + 1);
         if commit != next {
             let (commit, next) = (commit.0, next.0);
@@ -98,12 +100,19 @@ impl<'a> SqliteGroup<'a> {
                     first,
                     last: self.ends.position,
                     last_version: entry.version,
+                    timed: writes
+                        .heads
+                        .get(*slot)
+                        .is_some_and(|change| is_timed(&change.head)),
                 });
             }
         }
         let placements: Option<Vec<Placement>> = placements.into_iter().collect();
         let placements = placements.ok_or_else(|| Error::damaged("a head without entries"))?;
-        rows::write_heads(connection, &writes.heads, &placements)?;
+        let step = self
+            .writer
+            .deferred
+            .write(connection, commit, &writes.heads, &placements)?;
         counts::write(connection, &writes.heads)?;
         dead_letters::insert(connection, &writes.dead_letters)?;
         for record in &writes.records {
@@ -120,7 +129,7 @@ impl<'a> SqliteGroup<'a> {
             entries,
             &self.ends.digest,
         )?;
-        Ok(placements)
+        Ok((placements, step))
     }
 }
 
@@ -203,7 +212,8 @@ impl Group for SqliteGroup<'_> {
     ) -> Result<Committed, Error> {
         // Until the commit has succeeded: whatever way it ends, what is in memory is read again.
         self.writer.stale = true;
-        let placements = self.write(commit, at, &writes)?;
+        let (placements, step) = self.write(commit, at, &writes)?;
+        self.writer.deferred.announce(&step);
         self.writer
             .connection
             .execute_batch("COMMIT")
@@ -227,6 +237,7 @@ impl Group for SqliteGroup<'_> {
                 placement,
             });
         }
+        self.writer.deferred.take_in(step);
         self.writer.ends = self.ends;
         self.writer.stale = false;
         self.writer.wrote();

@@ -14,6 +14,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 
 use super::convert::{lifecycle_id, number, owner, state, version};
 use super::counts;
+use super::deferred::AsOf;
 use super::statements::{all, first};
 use crate::error::Error;
 use crate::limits::BLOCK_ORDERS;
@@ -23,10 +24,10 @@ use crate::records::{ListedOrder, OrderFilter, OrderList};
 const BLOCKS_OF_STATUS: &str =
     "SELECT block, orders FROM status_blocks WHERE lifecycle_id = ?1 AND status = ?2 AND orders > 0";
 /// The statuses of all orders between two keys.
-const STATUSES: &str = "SELECT h.order_key, h.lifecycle_id, h.status FROM order_heads h \
+const STATUSES: &str = "SELECT h.order_key, h.lifecycle_id, h.status, h.version FROM order_heads h \
                         WHERE h.order_key BETWEEN ?1 AND ?2 ORDER BY h.order_key DESC";
 /// The statuses of the orders of a client between two keys.
-const STATUSES_OF_CLIENT: &str = "SELECT o.order_key, h.lifecycle_id, h.status \
+const STATUSES_OF_CLIENT: &str = "SELECT o.order_key, h.lifecycle_id, h.status, h.version \
                                   FROM orders o INDEXED BY orders_by_client \
                                   CROSS JOIN order_heads h ON h.order_key = o.order_key \
                                   WHERE o.client_id = ?3 AND o.order_key BETWEEN ?1 AND ?2 ORDER BY o.order_key DESC";
@@ -40,20 +41,43 @@ const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id,
 
 type Statuses = BTreeSet<(LifecycleId, StateId)>;
 
+/// What is looked for, and what the rows do not say yet.
+struct Wanted<'a> {
+    statuses: Statuses,
+    deferred: &'a AsOf,
+}
+
+impl Wanted<'_> {
+    /// Whether an order is wanted: its key, lifecycle, status and version, as [`STATUSES`] has them.
+    fn has(&self, row: &Row<'_>) -> Result<Option<i64>, Error> {
+        let (order, lifecycle): (i64, _) = (row.get(0)?, lifecycle_id(row.get(1)?)?);
+        let (stored, version) = (state(row.get(2)?)?, version(row.get(3)?)?);
+        let update = self.deferred.find(OrderKey::new(order));
+        let status = update
+            .and_then(|update| update.status_after(version))
+            .unwrap_or(stored);
+        Ok(self.statuses.contains(&(lifecycle, status)).then_some(order))
+    }
+}
+
 pub(super) fn list(
     connection: &Connection,
+    deferred: &AsOf,
     filter: &OrderFilter,
     offset: u64,
     limit: u32,
 ) -> Result<OrderList, Error> {
-    let statuses: Statuses = filter.statuses.iter().copied().collect();
+    let wanted = Wanted {
+        statuses: filter.statuses.iter().copied().collect(),
+        deferred,
+    };
     let (total, keys) = match filter.client {
-        None => of_all(connection, &statuses, offset, limit)?,
-        Some(client) => of_client(connection, &statuses, client, offset, limit)?,
+        None => of_all(connection, &wanted, offset, limit)?,
+        Some(client) => of_client(connection, &wanted, client, offset, limit)?,
     };
     let mut orders = Vec::with_capacity(keys.len());
     for key in keys {
-        let listed = first(connection, LISTED, [key], listed_from_row)?;
+        let listed = first(connection, LISTED, [key], |row| listed_from_row(row, deferred))?;
         orders.push(listed.ok_or_else(|| Error::damaged(format!("order {key} has no head")))?);
     }
     Ok(OrderList { total, orders })
@@ -62,21 +86,21 @@ pub(super) fn list(
 /// The page of all orders that have one of the statuses. Whole blocks within the offset are not looked into.
 fn of_all(
     connection: &Connection,
-    statuses: &Statuses,
+    wanted: &Wanted<'_>,
     offset: u64,
     limit: u32,
 ) -> Result<(u64, Vec<i64>), Error> {
-    let blocks = blocks(connection, statuses)?;
+    let blocks = blocks(connection, &wanted.statuses)?;
     let total = blocks.values().sum();
-    let mut page = Page::new(statuses, offset, limit);
+    let mut page = Page::new(wanted, offset, limit);
     let mut select = connection.prepare_cached(STATUSES)?;
-    for (block, wanted) in blocks.into_iter().rev() {
+    for (block, orders) in blocks.into_iter().rev() {
         if page.is_full() {
             break;
         }
-        if !page.pass(wanted) {
+        if !page.pass(orders) {
             let (from, to) = keys(&(block..=block));
-            page.take(&mut select, (from, to), wanted)?;
+            page.take(&mut select, (from, to), orders)?;
         }
     }
     Ok((total, page.keys))
@@ -85,14 +109,14 @@ fn of_all(
 /// The page of a client's orders that have one of the statuses. Blocks in which nobody has such an order are not looked into.
 fn of_client(
     connection: &Connection,
-    statuses: &Statuses,
+    wanted: &Wanted<'_>,
     client: PartyId,
     offset: u64,
     limit: u32,
 ) -> Result<(u64, Vec<i64>), Error> {
     let (mut total, mut others) = (0, 0);
     for count in counts::of_client(connection, client)? {
-        if statuses.contains(&(count.lifecycle, count.status)) {
+        if wanted.statuses.contains(&(count.lifecycle, count.status)) {
             total += count.orders;
         } else {
             others += count.orders;
@@ -108,10 +132,13 @@ fn of_client(
         let keys = all(connection, ALL_OF_CLIENT, page, |row| Ok(row.get(0)?))?;
         return Ok((total, keys));
     }
-    let mut page = Page::new(statuses, offset, limit);
+    let mut page = Page::new(wanted, offset, limit);
     let mut left = total;
     let mut select = connection.prepare_cached(STATUSES_OF_CLIENT)?;
-    for run in runs(blocks(connection, statuses)?.into_keys()).iter().rev() {
+    for run in runs(blocks(connection, &wanted.statuses)?.into_keys())
+        .iter()
+        .rev()
+    {
         if page.is_full() || left == 0 {
             break;
         }
@@ -158,16 +185,16 @@ fn keys(blocks: &RangeInclusive<i64>) -> (i64, i64) {
 
 /// A page as it fills.
 struct Page<'a> {
-    statuses: &'a Statuses,
+    wanted: &'a Wanted<'a>,
     offset: u64,
     limit: usize,
     keys: Vec<i64>,
 }
 
 impl<'a> Page<'a> {
-    fn new(statuses: &'a Statuses, offset: u64, limit: u32) -> Self {
+    fn new(wanted: &'a Wanted<'a>, offset: u64, limit: u32) -> Self {
         Self {
-            statuses,
+            wanted,
             offset,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             keys: Vec::new(),
@@ -202,11 +229,10 @@ impl<'a> Page<'a> {
             && !self.is_full()
             && let Some(row) = rows.next()?
         {
-            let status = (lifecycle_id(row.get(1)?)?, state(row.get(2)?)?);
-            if self.statuses.contains(&status) {
+            if let Some(order) = self.wanted.has(row)? {
                 found += 1;
                 if !self.pass(1) {
-                    self.keys.push(row.get(0)?);
+                    self.keys.push(order);
                 }
             }
         }
@@ -214,9 +240,9 @@ impl<'a> Page<'a> {
     }
 }
 
-fn listed_from_row(row: &Row<'_>) -> Result<ListedOrder, Error> {
+fn listed_from_row(row: &Row<'_>, deferred: &AsOf) -> Result<ListedOrder, Error> {
     let public_id: String = row.get(1)?;
-    Ok(ListedOrder {
+    let mut listed = ListedOrder {
         order: OrderKey::new(row.get(0)?),
         public_id: PublicId::new(&public_id).map_err(|error| Error::damaged(error.to_string()))?,
         owner: owner(row.get(2)?, row.get(3)?, row.get(4)?)?,
@@ -225,7 +251,15 @@ fn listed_from_row(row: &Row<'_>) -> Result<ListedOrder, Error> {
         version: version(row.get(7)?)?,
         created_at: Timestamp::from_nanos(row.get(8)?),
         updated_at: Timestamp::from_nanos(row.get(9)?),
-    })
+    };
+    if let Some(update) = deferred.find(listed.order)
+        && let Some(status) = update.status_after(listed.version)
+    {
+        listed.status = status;
+        listed.version = update.version();
+        listed.updated_at = update.recorded_at();
+    }
+    Ok(listed)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod connect;
 mod convert;
 mod counts;
 mod dead_letters;
+mod deferred;
 mod group;
 mod lifecycles;
 mod lists;
@@ -39,6 +40,7 @@ use crate::records::{Birth, Identity, StoredLifecycle};
 
 use checkpoint::Checkpointer;
 use connect::Database;
+use deferred::Published;
 use readers::Readers;
 use writer::SqliteWriter;
 
@@ -68,6 +70,7 @@ pub struct SqliteStore {
     identity: Identity,
     database: Database,
     readers: Readers,
+    deferred: Arc<Published>,
     options: SqliteOptions,
     checkpointer: Arc<Checkpointer>,
     /// One writer at a time; it gives the place back when it is dropped.
@@ -84,10 +87,12 @@ impl SqliteStore {
     pub fn open(folder: DataFolder, birth: &Birth, options: SqliteOptions) -> Result<Self, OpenError> {
         let database = Database::new(folder.database());
         let identity = database.prepare(birth)?;
+        let deferred = deferred_of(&database, false)?;
         let checkpointer = Checkpointer::start(&database, &options)?;
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone()),
+            readers: Readers::new(database.clone(), deferred.clone()),
+            deferred,
             database,
             options,
             checkpointer,
@@ -104,9 +109,11 @@ impl SqliteStore {
         let database = Database::new(folder.join(crate::folder::DATABASE_FILE));
         let identity = database.look(folder)?;
         let options = SqliteOptions::default();
+        let deferred = deferred_of(&database, true)?;
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone()),
+            readers: Readers::new(database.clone(), deferred.clone()),
+            deferred,
             checkpointer: Checkpointer::idle(&options),
             database,
             options,
@@ -145,6 +152,7 @@ impl Store for SqliteStore {
             &self.database,
             self.options.node.clone(),
             self.checkpointer.clone(),
+            self.deferred.clone(),
             taken,
         )?;
         Ok(Box::new(writer))
@@ -168,6 +176,20 @@ impl Store for SqliteStore {
     fn lifecycles(&self) -> Result<Vec<StoredLifecycle>, Error> {
         lifecycles::all(&self.database.connect_reader()?)
     }
+}
+
+/// What was deferred when the store was last written.
+fn deferred_of(database: &Database, others_write: bool) -> Result<Arc<Published>, OpenError> {
+    let edition = database.connect_reader().and_then(|connection| {
+        let last = if others_write {
+            None
+        } else {
+            Some(readers::last_commit(&connection)?)
+        };
+        deferred::left(&connection, last)
+    });
+    let edition = edition.map_err(|error| database.open_error(error))?;
+    Ok(Arc::new(Published::new(edition)))
 }
 
 fn only_read() -> Error {

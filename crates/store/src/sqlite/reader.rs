@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::convert::number;
+use super::deferred::AsOf;
 use super::group::walk;
 use super::statements::{HEAD_COLUMNS, all, entry_columns, entry_from_row, head_columns, head_from_row};
 use super::{api_keys, audit, counts, dead_letters, lists, receipts, users};
@@ -25,6 +26,7 @@ use crate::records::{
 
 pub(super) struct SqliteReader<'a> {
     connection: &'a Connection,
+    deferred: &'a AsOf,
     /// `None`: as long as it takes.
     ends_at: Option<Instant>,
 }
@@ -48,12 +50,12 @@ impl Reader for SqliteReader<'_> {
             OrderRef::Public(id) => {
                 let mut find = self.prepare(order_select!("WHERE o.public_id = ?1"))?;
                 let mut rows = find.query([id.as_str()])?;
-                rows.next()?.map(order_from_row).transpose()
+                rows.next()?.map(|row| self.order_from_row(row)).transpose()
             }
             OrderRef::Key(key) => {
                 let mut find = self.prepare(order_select!("WHERE o.order_key = ?1"))?;
                 let mut rows = find.query([key.get()])?;
-                rows.next()?.map(order_from_row).transpose()
+                rows.next()?.map(|row| self.order_from_row(row)).transpose()
             }
         }
     }
@@ -66,7 +68,7 @@ impl Reader for SqliteReader<'_> {
 
     fn orders(&mut self, after: OrderKey, limit: u32) -> Result<Vec<OrderRecord>, Error> {
         let sql = order_select!("WHERE o.order_key > ?1 ORDER BY o.order_key LIMIT ?2");
-        self.page(sql, after.get(), limit, order_from_row)
+        self.page(sql, after.get(), limit, |row| self.order_from_row(row))
     }
 
     fn log(&mut self, after: Position, limit: u32) -> Result<Vec<LogEntry>, Error> {
@@ -115,7 +117,13 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn list_orders(&mut self, filter: &OrderFilter, offset: u64, limit: u32) -> Result<OrderList, Error> {
-        lists::list(self.connection()?, filter, offset, limit.min(MAX_PAGE))
+        lists::list(
+            self.connection()?,
+            self.deferred,
+            filter,
+            offset,
+            limit.min(MAX_PAGE),
+        )
     }
 
     fn batch(&mut self, batch_id: &str) -> Result<Option<BatchReceipt>, Error> {
@@ -219,9 +227,10 @@ impl Reader for SqliteReader<'_> {
 }
 
 impl<'a> SqliteReader<'a> {
-    pub(super) const fn new(connection: &'a Connection, ends_at: Instant) -> Self {
+    pub(super) const fn new(connection: &'a Connection, deferred: &'a AsOf, ends_at: Instant) -> Self {
         Self {
             connection,
+            deferred,
             ends_at: Some(ends_at),
         }
     }
@@ -242,6 +251,15 @@ impl<'a> SqliteReader<'a> {
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, Error> {
         Ok(self.connection()?.prepare_cached(sql)?)
+    }
+
+    /// An order as its row and what is deferred of it say.
+    fn order_from_row(&self, row: &Row<'_>) -> Result<OrderRecord, Error> {
+        let mut order = order_from_row(row)?;
+        if let Some(update) = self.deferred.find(order.head.order) {
+            update.bring_up(&mut order.head, &mut order.placement)?;
+        }
+        Ok(order)
     }
 
     fn take_as_long_as_it_takes(&mut self) -> Result<(), Error> {

@@ -1,21 +1,24 @@
 //! Reading connections, lent for one short transaction each.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use rusqlite::Connection;
 
 use super::connect::Database;
+use super::deferred::{AsOf, Published};
 use super::reader::SqliteReader;
 use crate::api::Reader;
 use crate::error::{Error, Trouble};
 use crate::limits::{MAX_READ, READERS};
+use crate::records::CommitId;
 
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS_PER_LOOK: i32 = 10_000;
 
 pub(super) struct Readers {
     database: Database,
+    deferred: Arc<Published>,
     pool: Mutex<Pool>,
     returned: Condvar,
 }
@@ -28,9 +31,10 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(database: Database) -> Self {
+    pub(super) fn new(database: Database, deferred: Arc<Published>) -> Self {
         Self {
             database,
+            deferred,
             pool: Mutex::default(),
             returned: Condvar::new(),
         }
@@ -49,13 +53,26 @@ impl Readers {
         };
         let began = Instant::now();
         open.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > MAX_READ))?;
-        open.execute_batch("BEGIN")?;
-        let result = job(&mut SqliteReader::new(open, began + MAX_READ));
+        let deferred = self.begin(open, began + MAX_READ)?;
+        let result = job(&mut SqliteReader::new(open, &deferred, began + MAX_READ));
         let ended = open
             .progress_handler(0, None::<fn() -> bool>)
             .and_then(|()| open.execute_batch("COMMIT"));
         // The job's own error first: an input/output error also ends the transaction, and with it goes the commit.
         result.and(ended.map_err(Error::from))
+    }
+
+    /// Begins a transaction, and gives what is deferred as of the commit it begins after. A commit in between is rare, two are rarer.
+    fn begin(&self, connection: &Connection, ends_at: Instant) -> Result<AsOf, Error> {
+        while Instant::now() < ends_at {
+            let edition = self.deferred.edition();
+            connection.execute_batch("BEGIN")?;
+            if let Some(deferred) = AsOf::new(edition, last_commit(connection)?) {
+                return Ok(deferred);
+            }
+            connection.execute_batch("COMMIT")?;
+        }
+        Err(Error::ReadTooLong)
     }
 
     /// Closes what is idle and lends nothing any more.
@@ -112,6 +129,13 @@ impl Drop for Lent<'_> {
         self.readers
             .give_back(self.connection.take().filter(Connection::is_autocommit));
     }
+}
+
+/// The last commit of a connection's transaction.
+pub(super) fn last_commit(connection: &Connection) -> Result<CommitId, Error> {
+    let mut select = connection.prepare_cached("SELECT max(commit_id) FROM commits")?;
+    let last: Option<i64> = select.query_row([], |row| row.get(0))?;
+    Ok(CommitId(last.unwrap_or(0)))
 }
 
 fn closed() -> Error {

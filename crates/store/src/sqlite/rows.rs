@@ -68,14 +68,11 @@ impl<'a> EntryInsert<'a> {
     }
 }
 
-/// Writes heads by rising key: neighbours share pages, and a page is touched once.
+/// Writes heads, given by rising key: neighbours share pages, and a page is touched once.
 pub(super) fn write_heads(
     connection: &Connection,
-    heads: &[HeadChange],
-    placements: &[Placement],
+    sorted: &[(&HeadChange, &Placement)],
 ) -> Result<(), Error> {
-    let mut sorted: Vec<(&HeadChange, &Placement)> = heads.iter().zip(placements).collect();
-    sorted.sort_unstable_by_key(|(change, _)| change.head.order);
     let mut insert = connection.prepare_cached(
         "INSERT INTO order_heads (order_key, lifecycle_id, tenant_id, client_id, customer_id, status, version, \
          first_position, last_position, recorded_at, due_at, recent, waiting) \
@@ -124,7 +121,11 @@ pub(super) fn write_heads(
     Ok(())
 }
 
-fn insert_spilled(connection: &Connection, order: OrderKey, spilled: &[Fingerprint]) -> Result<(), Error> {
+pub(super) fn insert_spilled(
+    connection: &Connection,
+    order: OrderKey,
+    spilled: &[Fingerprint],
+) -> Result<(), Error> {
     if spilled.is_empty() {
         return Ok(());
     }

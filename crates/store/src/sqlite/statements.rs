@@ -10,6 +10,7 @@ use model::{Entry, EntryKind};
 use rusqlite::{Connection, Params, Row};
 
 use super::convert::{lifecycle_id, number, owner, state, version};
+use super::deferred::is_timed;
 use crate::error::Error;
 use crate::records::{LogEntry, Placement};
 
@@ -88,6 +89,7 @@ pub(super) fn head_from_row(row: &Row<'_>) -> Result<(Head, Placement), Error> {
         first: Position::new(row.get(7)?),
         last: Position::new(row.get(8)?),
         last_version: head.version,
+        timed: is_timed(&head),
     };
     Ok((head, placement))
 }

@@ -11,12 +11,14 @@ use super::cache::HeadCache;
 use super::checkpoint::Checkpointer;
 use super::connect::Database;
 use super::convert::number;
+use super::deferred::{Deferred, Published};
 use super::group::SqliteGroup;
 use super::{api_keys, dead_letters, receipts};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::digest::{ONE_WRITER, genesis};
 use crate::error::Error;
+use crate::limits::DEFERRED_AT_ONCE;
 use crate::records::{CommitId, Expiry, PartyKind};
 
 /// The ends of what is stored: what the next group goes on from.
@@ -35,6 +37,8 @@ pub(super) struct SqliteWriter {
     pub(super) ends: Ends,
     store_id: [u8; 16],
     pub(super) cache: HeadCache,
+    pub(super) deferred: Deferred,
+    published: Arc<Published>,
     pub(super) node: String,
     /// Something failed since the ends and the cache were last known to be right.
     pub(super) stale: bool,
@@ -47,16 +51,20 @@ impl SqliteWriter {
         database: &Database,
         node: String,
         checkpointer: Arc<Checkpointer>,
+        published: Arc<Published>,
         place: WriterPlace,
     ) -> Result<Self, Error> {
         let connection = database.connect_writer()?;
         let store_id = super::connect::read_identity(&connection)?.store_id;
         let ends = read_ends(&connection, &store_id)?;
+        let deferred = Deferred::load(&connection, ends.commit, published.clone())?;
         Ok(Self {
             connection,
             ends,
             store_id,
             cache: HeadCache::default(),
+            deferred,
+            published,
             node,
             stale: false,
             checkpointer,
@@ -79,6 +87,7 @@ impl SqliteWriter {
         }
         self.cache.clear();
         self.ends = read_ends(&self.connection, &self.store_id)?;
+        self.deferred = Deferred::load(&self.connection, self.ends.commit, self.published.clone())?;
         self.stale = false;
         Ok(())
     }
@@ -150,7 +159,28 @@ impl Writer for SqliteWriter {
     }
 }
 
+impl Drop for SqliteWriter {
+    /// Leaves a store whose tables say by themselves what is true. What fails is still deferred, and found again.
+    fn drop(&mut self) {
+        if self.settle().is_ok() {
+            while self.write_deferred().is_ok_and(|left| left > 0) {}
+        }
+    }
+}
+
 impl SqliteWriter {
+    /// Writes some of the deferred heads. How many are left.
+    fn write_deferred(&mut self) -> Result<usize, Error> {
+        self.checkpointer.give_way(&self.connection);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let left = self.deferred.write_some(&transaction, DEFERRED_AT_ONCE)?;
+        transaction.commit()?;
+        self.wrote();
+        Ok(left)
+    }
+
     /// Tells the checkpointer that there is more to copy.
     pub(super) fn wrote(&self) {
         self.checkpointer.wrote();

@@ -1,0 +1,253 @@
+//! Heads that go into their table later than their group: see `docs/adr/0018-deferred-heads.md`.
+//!
+//! The events of a group are of orders from anywhere, and each would dirty a page of `order_heads`. So a group stores what it
+//! made of heads in one row of `deferred_heads`, all together, and takes some heads of earlier groups along into the table:
+//! neighbours, round and round by rising key, so that a page is written once for many of them. When a round ends, the
+//! rows from before it are of no use and go.
+//!
+//! What is not in the table yet is in memory as well: the writer's, to know what to write, and the readers', who read
+//! through it. Heads that wait for a time are never deferred, nor is an order's first.
+
+mod runs;
+mod update;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use model::ids::OrderKey;
+use rusqlite::Connection;
+
+use super::rows;
+use crate::error::Error;
+use crate::limits::{DEFERRED_HEADS, DEFERRED_ROUND};
+use crate::records::{CommitId, HeadChange, Loaded, Placement};
+
+use runs::{Run, Runs};
+use update::{HeadUpdate, can_be_deferred};
+
+pub(super) use runs::{AsOf, Edition, Published};
+pub(super) use update::is_timed;
+
+const WRITE: &str = "UPDATE order_heads SET status = ?2, version = ?3, last_position = ?4, recorded_at = ?5, recent = ?6 \
+                     WHERE order_key = ?1 AND version < ?3";
+
+type Unwritten = BTreeMap<OrderKey, Arc<HeadUpdate>>;
+
+/// The writer's side.
+pub(super) struct Deferred {
+    /// The newest head of each order whose table is behind it.
+    unwritten: Unwritten,
+    /// Where the round goes on.
+    next: OrderKey,
+    /// The last commit before the round.
+    round_began: CommitId,
+    published: Arc<Published>,
+}
+
+/// What a group does about heads: stored with it, and taken into memory once it is committed.
+pub(super) struct Step {
+    commit: CommitId,
+    deferred: Arc<Run>,
+    /// Heads that went into their table with their own group.
+    written_at_once: Vec<OrderKey>,
+    /// Heads of earlier groups that went there.
+    written: Run,
+    /// Where the round goes on; `None`: it is at its end.
+    next: Option<OrderKey>,
+}
+
+impl Deferred {
+    /// What is stored, in a store whose last commit is this.
+    pub(super) fn load(
+        connection: &Connection,
+        last: CommitId,
+        published: Arc<Published>,
+    ) -> Result<Self, Error> {
+        let unwritten = stored(connection)?;
+        published.replace(Edition::of(Some(last), Runs::of(run_of(&unwritten))));
+        Ok(Self {
+            unwritten,
+            next: OrderKey::new(i64::MIN),
+            round_began: last,
+            published,
+        })
+    }
+
+    /// Brings up to date what was read from the table.
+    pub(super) fn bring_up(&self, loaded: &mut Loaded) -> Result<(), Error> {
+        match self.unwritten.get(&loaded.head.order) {
+            Some(update) => update.bring_up(&mut loaded.head, &mut loaded.placement),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores the heads of a group: what can be deferred in one row, the others in their table, and some that earlier
+    /// groups deferred.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        commit: CommitId,
+        heads: &[HeadChange],
+        placements: &[Placement],
+    ) -> Result<Step, Error> {
+        let mut sorted: Vec<(&HeadChange, &Placement)> = heads.iter().zip(placements).collect();
+        sorted.sort_unstable_by_key(|(change, _)| change.head.order);
+        let (later, at_once): (Vec<_>, Vec<_>) = sorted
+            .into_iter()
+            .partition(|(change, _)| can_be_deferred(change));
+        rows::write_heads(connection, &at_once)?;
+        for (change, _) in &later {
+            rows::insert_spilled(connection, change.head.order, &change.spilled)?;
+        }
+        let deferred: Run = later
+            .into_iter()
+            .map(|(change, placement)| {
+                let update = HeadUpdate::of(&change.head, placement);
+                (change.head.order, Arc::new(update))
+            })
+            .collect();
+        append(connection, commit, &deferred)?;
+        let (written, next) = self.chosen(&deferred);
+        write(connection, &written)?;
+        if next.is_none() {
+            forget(connection, self.round_began)?;
+        }
+        Ok(Step {
+            commit,
+            deferred: Arc::new(deferred),
+            written_at_once: at_once.iter().map(|(change, _)| change.head.order).collect(),
+            written,
+            next,
+        })
+    }
+
+    /// Which heads go into the table with a group, and where the round goes on after them. As many as keep to both bounds.
+    fn chosen(&self, deferred: &Run) -> (Run, Option<OrderKey>) {
+        let (waiting, more) = (self.unwritten.len(), deferred.len());
+        let over = (waiting + more).saturating_sub(DEFERRED_HEADS);
+        let in_time = (waiting * more).div_ceil(DEFERRED_ROUND);
+        let wanted = over.max(in_time);
+        let mut chosen = Run::with_capacity(wanted);
+        for (order, update) in self.unwritten.range(self.next..) {
+            if chosen.len() == wanted {
+                return (chosen, Some(*order));
+            }
+            // What the group itself moved on is deferred anew.
+            if deferred.binary_search_by_key(order, |(key, _)| *key).is_err() {
+                chosen.push((*order, update.clone()));
+            }
+        }
+        (chosen, None)
+    }
+
+    /// The group is about to be committed.
+    pub(super) fn announce(&self, step: &Step) {
+        self.published.announce(step.commit, step.deferred.clone());
+    }
+
+    /// The group that was announced is committed.
+    pub(super) fn take_in(&mut self, step: Step) {
+        for (order, written) in &step.written {
+            written.set_past();
+            self.unwritten.remove(order);
+        }
+        for order in &step.written_at_once {
+            if let Some(older) = self.unwritten.remove(order) {
+                older.set_past();
+            }
+        }
+        for (order, update) in &*step.deferred {
+            match self.unwritten.entry(*order) {
+                Entry::Occupied(mut entry) => entry.insert(update.clone()).set_past(),
+                Entry::Vacant(entry) => {
+                    entry.insert(update.clone());
+                }
+            }
+        }
+        match step.next {
+            Some(next) => self.next = next,
+            None => {
+                self.next = OrderKey::new(i64::MIN);
+                self.round_began = step.commit;
+            }
+        }
+        self.published.confirm();
+    }
+
+    /// Writes some of what is left, in a transaction of the caller's: for a store that is closed. How many are left after them.
+    pub(super) fn write_some(&mut self, connection: &Connection, limit: usize) -> Result<usize, Error> {
+        let some: Run = self
+            .unwritten
+            .iter()
+            .take(limit)
+            .map(|(order, update)| (*order, update.clone()))
+            .collect();
+        write(connection, &some)?;
+        for (order, _) in &some {
+            self.unwritten.remove(order);
+        }
+        if self.unwritten.is_empty() {
+            connection.execute("DELETE FROM deferred_heads", [])?;
+        }
+        Ok(self.unwritten.len())
+    }
+}
+
+/// What a store has deferred that nobody in this process writes; as of its last commit, if nobody else does.
+pub(super) fn left(connection: &Connection, last: Option<CommitId>) -> Result<Edition, Error> {
+    Ok(Edition::of(last, Runs::of(run_of(&stored(connection)?))))
+}
+
+fn run_of(unwritten: &Unwritten) -> Run {
+    let cloned = |(order, update): (&OrderKey, &Arc<HeadUpdate>)| (*order, update.clone());
+    unwritten.iter().map(cloned).collect()
+}
+
+/// Everything stored, each order's newest. Its table may be as new.
+fn stored(connection: &Connection) -> Result<Unwritten, Error> {
+    let mut select =
+        connection.prepare_cached("SELECT commit_id, heads FROM deferred_heads ORDER BY commit_id")?;
+    let mut rows = select.query([])?;
+    let mut unwritten = Unwritten::new();
+    while let Some(row) = rows.next()? {
+        let mut bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        while !bytes.is_empty() {
+            let Some((order, update)) = HeadUpdate::take_from(&mut bytes) else {
+                let commit: i64 = row.get(0)?;
+                return Err(Error::damaged(format!("the deferred heads of commit {commit}")));
+            };
+            unwritten.insert(order, Arc::new(update));
+        }
+    }
+    Ok(unwritten)
+}
+
+fn append(connection: &Connection, commit: CommitId, heads: &Run) -> Result<(), Error> {
+    if heads.is_empty() {
+        return Ok(());
+    }
+    let bytes = heads.iter().map(|(_, update)| update.stored_bytes()).sum();
+    let mut stored = Vec::with_capacity(bytes);
+    for (order, update) in heads {
+        update.append_to(*order, &mut stored)?;
+    }
+    let mut insert =
+        connection.prepare_cached("INSERT INTO deferred_heads (commit_id, heads) VALUES (?1, ?2)")?;
+    insert.execute((commit.0, stored))?;
+    Ok(())
+}
+
+fn write(connection: &Connection, heads: &Run) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(WRITE)?;
+    heads
+        .iter()
+        .try_for_each(|(order, update)| update.write(*order, &mut statement))
+}
+
+fn forget(connection: &Connection, up_to: CommitId) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM deferred_heads WHERE commit_id <= ?1")?
+        .execute([up_to.0])?;
+    Ok(())
+}
