@@ -35,7 +35,7 @@ use model::time::Timestamp;
 use crate::api::{Reader, Store, Writer};
 use crate::error::{Error, OpenError, Trouble};
 use crate::folder::DataFolder;
-use crate::limits::{CHECKPOINT_BYTES, MAX_WAL_BYTES};
+use crate::limits::{CHECKPOINT_BYTES, DEFERRED_HEADS, DEFERRED_ROUND, MAX_WAL_BYTES};
 use crate::records::{Birth, Identity, StoredLifecycle};
 
 use checkpoint::Checkpointer;
@@ -53,6 +53,10 @@ pub struct SqliteOptions {
     pub checkpoint_bytes: u64,
     /// See [`MAX_WAL_BYTES`].
     pub max_wal_bytes: u64,
+    /// See [`DEFERRED_HEADS`].
+    pub deferred_heads: usize,
+    /// See [`DEFERRED_ROUND`]. At least 1.
+    pub deferred_round: usize,
 }
 
 impl Default for SqliteOptions {
@@ -61,6 +65,8 @@ impl Default for SqliteOptions {
             node: "local".to_owned(),
             checkpoint_bytes: CHECKPOINT_BYTES,
             max_wal_bytes: MAX_WAL_BYTES,
+            deferred_heads: DEFERRED_HEADS,
+            deferred_round: DEFERRED_ROUND,
         }
     }
 }
@@ -150,7 +156,7 @@ impl Store for SqliteStore {
         };
         let writer = SqliteWriter::new(
             &self.database,
-            self.options.node.clone(),
+            &self.options,
             self.checkpointer.clone(),
             self.deferred.clone(),
             taken,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use model::ids::{DeadLetterId, OrderKey, PartyId, Position};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::WriterPlace;
 use super::accounts::SqliteAccounts;
 use super::cache::HeadCache;
 use super::checkpoint::Checkpointer;
 use super::connect::Database;
 use super::convert::number;
-use super::deferred::{Deferred, Published};
+use super::deferred::{Bounds, Deferred, Published};
 use super::group::SqliteGroup;
+use super::{SqliteOptions, WriterPlace};
 use super::{api_keys, dead_letters, receipts};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
@@ -38,7 +38,6 @@ pub(super) struct SqliteWriter {
     store_id: [u8; 16],
     pub(super) cache: HeadCache,
     pub(super) deferred: Deferred,
-    published: Arc<Published>,
     pub(super) node: String,
     /// Something failed since the ends and the cache were last known to be right.
     pub(super) stale: bool,
@@ -49,7 +48,7 @@ pub(super) struct SqliteWriter {
 impl SqliteWriter {
     pub(super) fn new(
         database: &Database,
-        node: String,
+        options: &SqliteOptions,
         checkpointer: Arc<Checkpointer>,
         published: Arc<Published>,
         place: WriterPlace,
@@ -57,15 +56,18 @@ impl SqliteWriter {
         let connection = database.connect_writer()?;
         let store_id = super::connect::read_identity(&connection)?.store_id;
         let ends = read_ends(&connection, &store_id)?;
-        let deferred = Deferred::load(&connection, ends.commit, published.clone())?;
+        let bounds = Bounds {
+            heads: options.deferred_heads,
+            round: options.deferred_round,
+        };
+        let deferred = Deferred::load(&connection, ends.commit, bounds, published)?;
         Ok(Self {
             connection,
             ends,
             store_id,
             cache: HeadCache::default(),
             deferred,
-            published,
-            node,
+            node: options.node.clone(),
             stale: false,
             checkpointer,
             _place: place,
@@ -87,7 +89,7 @@ impl SqliteWriter {
         }
         self.cache.clear();
         self.ends = read_ends(&self.connection, &self.store_id)?;
-        self.deferred = Deferred::load(&self.connection, self.ends.commit, self.published.clone())?;
+        self.deferred.reload(&self.connection, self.ends.commit)?;
         self.stale = false;
         Ok(())
     }

@@ -6,6 +6,7 @@ mod backend;
 mod checkpoint;
 mod conformance;
 mod damage;
+mod deferred;
 mod folder;
 mod full_disk;
 mod half_written;

@@ -20,7 +20,6 @@ use rusqlite::Connection;
 
 use super::rows;
 use crate::error::Error;
-use crate::limits::{DEFERRED_HEADS, DEFERRED_ROUND};
 use crate::records::{CommitId, HeadChange, Loaded, Placement};
 
 use runs::{Run, Runs};
@@ -34,8 +33,17 @@ const WRITE: &str = "UPDATE order_heads SET status = ?2, version = ?3, last_posi
 
 type Unwritten = BTreeMap<OrderKey, Arc<HeadUpdate>>;
 
+/// How much is deferred.
+pub(super) struct Bounds {
+    /// Heads, at most by a group's.
+    pub(super) heads: usize,
+    /// Changes of heads within which every deferred head is written.
+    pub(super) round: usize,
+}
+
 /// The writer's side.
 pub(super) struct Deferred {
+    bounds: Bounds,
     /// The newest head of each order whose table is behind it.
     unwritten: Unwritten,
     /// Where the round goes on.
@@ -62,16 +70,28 @@ impl Deferred {
     pub(super) fn load(
         connection: &Connection,
         last: CommitId,
+        bounds: Bounds,
         published: Arc<Published>,
     ) -> Result<Self, Error> {
-        let unwritten = stored(connection)?;
-        published.replace(Edition::of(Some(last), Runs::of(run_of(&unwritten))));
-        Ok(Self {
-            unwritten,
+        let mut deferred = Self {
+            bounds,
+            unwritten: Unwritten::new(),
             next: OrderKey::new(i64::MIN),
             round_began: last,
             published,
-        })
+        };
+        deferred.reload(connection, last)?;
+        Ok(deferred)
+    }
+
+    /// Believes only what is stored.
+    pub(super) fn reload(&mut self, connection: &Connection, last: CommitId) -> Result<(), Error> {
+        self.unwritten = stored(connection)?;
+        self.next = OrderKey::new(i64::MIN);
+        self.round_began = last;
+        let runs = Runs::of(run_of(&self.unwritten));
+        self.published.replace(Edition::of(Some(last), runs));
+        Ok(())
     }
 
     /// Brings up to date what was read from the table.
@@ -125,8 +145,8 @@ impl Deferred {
     /// Which heads go into the table with a group, and where the round goes on after them. As many as keep to both bounds.
     fn chosen(&self, deferred: &Run) -> (Run, Option<OrderKey>) {
         let (waiting, more) = (self.unwritten.len(), deferred.len());
-        let over = (waiting + more).saturating_sub(DEFERRED_HEADS);
-        let in_time = (waiting * more).div_ceil(DEFERRED_ROUND);
+        let over = (waiting + more).saturating_sub(self.bounds.heads);
+        let in_time = (waiting * more).div_ceil(self.bounds.round);
         let wanted = over.max(in_time);
         let mut chosen = Run::with_capacity(wanted);
         for (order, update) in self.unwritten.range(self.next..) {
