@@ -28,6 +28,30 @@ pub trait Writer: Send {
     /// Whatever reading gives: after a failure what is stored is asked anew.
     fn next_commit(&mut self) -> Result<CommitId, Error>;
 
+    /// Whether groups can be written behind: see [`Writer::commit_behind`].
+    fn writes_behind(&self) -> bool {
+        false
+    }
+
+    /// Begins to store what a group came to that was dropped since; the next one can be begun and decided meanwhile, on top of it. Only
+    /// beginning and deciding are allowed until [`Writer::finish`] has told what came of it.
+    ///
+    /// # Errors
+    /// As a commit: nothing is stored then, and there is nothing to finish.
+    fn commit_behind(&mut self, commit: CommitId, at: Timestamp, writes: GroupWrites) -> Result<(), Error> {
+        let (_, _) = (at, writes);
+        Err(Error::Statement(format!(
+            "commit {} cannot be written behind",
+            commit.0
+        )))
+    }
+
+    /// Waits for what is written behind and tells what came of it, once. After a failure everything that was decided on top of
+    /// it is void.
+    fn finish(&mut self) -> Option<Result<Committed, Error>> {
+        None
+    }
+
     /// Whether a commit is durable: settles an unknown outcome.
     ///
     /// # Errors

@@ -12,6 +12,9 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Places that a group gathers: a page of heads that many of its events touch is written once, so more is faster, and this is
 /// 0.1 s of work. One larger submission is a group by itself.
 pub const GROUP_COMMANDS: usize = 16_384;
+/// Places of a group that is written behind while the next is decided. A smaller one is not worth the two hand-overs between
+/// threads, and its callers would wait for each other's groups.
+pub(super) const BEHIND_COMMANDS: usize = 512;
 /// How often a group whose outcome is unknown is tried again before its callers are told so.
 pub(super) const COMMIT_TRIES: u32 = 3;
 /// Pause before the first such try; doubled for each further one.

@@ -2,8 +2,8 @@
 //!
 //! Whoever has commands hands them to a [`Handle`], which waits for a place in a bounded queue. A writer thread drains what is
 //! queued, loads the orders it is about, decides each command in its order in memory and commits all results in one
-//! transaction; only then are the callers answered. While one group commits the next one gathers, so there is no timer and
-//! nobody waits for company, and the price of a command falls as load rises.
+//! transaction; only then are the callers answered. While one group commits the next one gathers, and is decided already if it is large,
+//! so there is no timer and nobody waits for company, and the price of a command falls as load rises.
 //!
 //! A refusal fails only its caller. A value that the database refuses splits the group until only the command to
 //! blame fails. Only when storage itself fails does a whole group fail, and the next one tries again by itself.
@@ -12,16 +12,18 @@ mod answer;
 mod commands;
 mod group;
 mod handle;
+mod judge;
 mod limits;
 mod receipt;
+mod units;
 mod writer;
 
 pub use answer::{Accepted, Answer, Failure, OnceAnswer, Outcome, SubmitError};
 pub use commands::{Command, Contents, Once, Records, Submission};
 pub use handle::{Answers, Handle};
+pub use judge::{GroupObservation, Transition};
 pub use limits::{DEAD_LETTERS_PER_PRINCIPAL, GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT, RETRY_AFTER};
 pub use receipt::{Receipt, ReceiptOutcome};
-pub use writer::{GroupObservation, Transition};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock::Clock;
 use handle::Work;
+use judge::Judge;
 use writer::WriterLoop;
 
 /// Told of what the writer does, on its thread: it must be quick.
@@ -103,14 +106,17 @@ impl Engine {
         let (sender, receiver) = mpsc::channel::<Work>(options.queue_commands);
         let writer = WriterLoop {
             writer: options.store.writer()?,
-            lifecycles: lifecycles.clone(),
-            clock: options.clock.clone(),
-            random: options.random,
-            scale: options.scale,
-            dead_letters_per_principal: options.dead_letters_per_principal,
+            judge: Judge {
+                lifecycles: lifecycles.clone(),
+                clock: options.clock.clone(),
+                random: options.random,
+                scale: options.scale,
+                dead_letters_per_principal: options.dead_letters_per_principal,
+            },
             committed: committed.clone(),
             observer: options.observer,
             unsettled: None,
+            flight: None,
         };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())

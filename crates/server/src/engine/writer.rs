@@ -1,65 +1,32 @@
 //! The writer thread: drain, decide, commit, answer.
+//!
+//! A large group is written behind, by the store, while the next is decided on top of it. Should it fail, what was decided on top is
+//! void and decided anew. Few commands are committed at once: there is nothing to be done meanwhile, and the callers wait.
 
-use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use model::head::DelayScale;
-use model::ids::{LifecycleId, Position};
-use model::{Lifecycle, StateId};
-use rand::rngs::StdRng;
-use store::{CommitId, Committed, Error, Trouble, Writer};
-use tokio::sync::{mpsc, oneshot, watch};
+use model::ids::Position;
+use store::{CommitId, Error, Trouble, Writer};
+use tokio::sync::{mpsc, watch};
 
 use super::Observer;
 use super::answer::{Answer, Failure, OnceAnswer};
-use super::commands::Submission;
-use super::group::{self, Decided, Deciding};
+use super::group;
 use super::handle::Work;
-use super::limits::{COMMIT_PAUSE, COMMIT_TRIES, GROUP_COMMANDS};
-use crate::clock::Clock;
-
-/// What one committed group cost, and what came of it.
-#[derive(Clone, Debug)]
-pub struct GroupObservation {
-    /// Commands decided in it.
-    pub commands: usize,
-    /// Entries it added to the log.
-    pub entries: usize,
-    /// Waiting of the submission that waited longest.
-    pub queued: Duration,
-    /// Loading and deciding.
-    pub decide: Duration,
-    /// Writing and making durable.
-    pub commit: Duration,
-    /// Steps that orders took, whose statuses they are between, and how many did.
-    pub transitions: Vec<(Arc<Lifecycle>, Transition, u64)>,
-    /// Reports that were repetitions.
-    pub duplicates: usize,
-}
-
-/// A step of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Transition {
-    /// Whose statuses these are.
-    pub lifecycle: LifecycleId,
-    /// Where it came from; `None`: it was created.
-    pub from: Option<StateId>,
-    /// Where it came to.
-    pub to: StateId,
-}
+use super::judge::{GroupObservation, Judge, Ready};
+use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES, GROUP_COMMANDS};
+use super::units::{
+    Batch, Pending, Unit, earlier_answers, fail_each, parted, queued_since, take_answers, to_decide,
+};
 
 pub(super) struct WriterLoop {
     pub(super) writer: Box<dyn Writer>,
-    pub(super) lifecycles: Arc<HashMap<LifecycleId, Arc<Lifecycle>>>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) random: StdRng,
-    pub(super) scale: DelayScale,
-    pub(super) dead_letters_per_principal: u64,
+    pub(super) judge: Judge,
     pub(super) committed: Arc<watch::Sender<Position>>,
     pub(super) observer: Option<Observer>,
     pub(super) unsettled: Option<Unsettled>,
+    pub(super) flight: Option<Flight>,
 }
 
 /// A commit that may be durable or not: found out before anything else is committed.
@@ -69,110 +36,187 @@ pub(super) struct Unsettled {
     entries: i64,
 }
 
-/// A submission on its way through the writer.
-struct Pending {
-    submission: Submission,
-    reply: oneshot::Sender<OnceAnswer>,
-    answers: Vec<Option<Answer>>,
-    /// What its key says, if it is not decided now.
-    before: Option<OnceAnswer>,
-    /// Why what is to be stored of its answers was not.
-    failure: Option<Failure>,
-    /// The place in the queue, free again when the caller is answered.
-    place: tokio::sync::OwnedSemaphorePermit,
-    queued_at: Instant,
-}
-
-/// Commands that stand or fall together.
-#[derive(Clone)]
-struct Unit {
-    /// Their submission.
-    submission: usize,
-    /// Their places in it.
-    range: Range<usize>,
-    /// Whether what is to be stored of the submission's answers is stored with them.
-    records: bool,
+/// A group that is being written while the next is decided.
+pub(super) struct Flight {
+    batch: Batch,
+    commit: CommitId,
+    answers: Vec<OnceAnswer>,
+    observation: GroupObservation,
+    took_off: Instant,
 }
 
 impl WriterLoop {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Work>) {
-        let mut gathered = Vec::new();
-        while let Some(work) = queue.blocking_recv() {
-            // Whoever was answered just now and has more is let in first. With nobody about this takes no time.
-            std::thread::yield_now();
-            let mut next = Some(work);
-            let mut commands = 0;
-            while let Some(work) = next {
-                if matches!(work, Work::Task(_)) {
-                    // What came before it is done before it: no number of tasks keeps a group waiting.
-                    self.run_group(std::mem::take(&mut gathered));
-                    commands = 0;
-                }
-                commands += self.take(work, &mut gathered, &mut queue);
-                next = if commands < GROUP_COMMANDS {
-                    queue.try_recv().ok()
-                } else {
-                    None
-                };
+        while let Some(work) = self.next(&mut queue) {
+            let (mut gathered, mut places) = self.gather(Some(work), &mut queue);
+            if self.flight.is_some() && places < BEHIND_COMMANDS {
+                // Not worth a group yet: whoever is answered now may have more.
+                self.land();
+                let (more, more_places) = self.gather(None, &mut queue);
+                gathered.extend(more);
+                places += more_places;
             }
-            self.run_group(std::mem::take(&mut gathered));
+            self.run_group(gathered, places);
         }
+        self.land();
     }
 
-    /// Adds a submission to the group, or does at once what is none. Gives the places it took.
-    fn take(&mut self, work: Work, gathered: &mut Vec<Pending>, queue: &mut mpsc::Receiver<Work>) -> usize {
-        match work {
-            Work::Submission {
-                submission,
-                reply,
-                place,
-                queued_at,
-            } => {
-                let (commands, places) = (submission.commands.len(), submission.places());
-                gathered.push(Pending {
-                    answers: vec![None; commands],
-                    before: None,
-                    failure: None,
+    /// The next work. Nobody waits for an answer while there is none.
+    fn next(&mut self, queue: &mut mpsc::Receiver<Work>) -> Option<Work> {
+        if self.flight.is_some() {
+            if let Ok(work) = queue.try_recv() {
+                return Some(work);
+            }
+            self.land();
+        }
+        queue.blocking_recv()
+    }
+
+    /// What is there, up to a group's places; and how many places it takes.
+    fn gather(&mut self, first: Option<Work>, queue: &mut mpsc::Receiver<Work>) -> (Vec<Pending>, usize) {
+        // Whoever was answered just now and has more is let in first. With nobody about this takes no time.
+        std::thread::yield_now();
+        let mut gathered = Vec::new();
+        let mut places = 0;
+        let mut next = first.or_else(|| queue.try_recv().ok());
+        while let Some(work) = next {
+            match work {
+                Work::Submission {
                     submission,
                     reply,
                     place,
                     queued_at,
-                });
-                places
+                } => {
+                    places += submission.places();
+                    gathered.push(Pending {
+                        answers: vec![None; submission.commands.len()],
+                        before: None,
+                        failure: None,
+                        submission,
+                        reply,
+                        place,
+                        queued_at,
+                    });
+                }
+                Work::Task(task) => {
+                    // What came before it is done before it: no number of tasks keeps a group waiting.
+                    self.run_group(std::mem::take(&mut gathered), places);
+                    self.land();
+                    places = 0;
+                    task(&mut *self.writer);
+                }
+                Work::Close => queue.close(),
             }
-            Work::Task(task) => {
-                task(&mut *self.writer);
-                0
-            }
-            Work::Close => {
-                queue.close();
-                0
-            }
+            next = if places < GROUP_COMMANDS {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        (gathered, places)
+    }
+
+    fn run_group(&mut self, gathered: Vec<Pending>, places: usize) {
+        if gathered.is_empty() {
+            return;
+        }
+        let batch = Batch::of(gathered);
+        if places >= BEHIND_COMMANDS && self.writer.writes_behind() {
+            self.take_off(batch);
+        } else {
+            self.land();
+            self.write_now(batch);
         }
     }
 
-    fn run_group(&mut self, mut group: Vec<Pending>) {
-        if group.is_empty() {
-            return;
+    /// Decides, commits and answers.
+    fn write_now(&mut self, mut batch: Batch) {
+        self.decide(&mut batch.submissions, &batch.units);
+        batch.answer();
+    }
+
+    /// Decides, on top of the group that is under way if there is one, and commits behind.
+    fn take_off(&mut self, mut batch: Batch) {
+        let ready = self.decide_ahead(&batch);
+        let is_sound = self.land();
+        let ready = match ready {
+            Ok(ready) if is_sound => ready,
+            // Once more, in the way that finds out whom to blame.
+            Ok(_) | Err(_) => return self.write_now(batch),
+        };
+        if ready.writes.is_empty() {
+            self.observe_repeated(ready.observation.duplicates);
+            take_answers(&mut batch.submissions, &batch.units, ready.answers);
+            return batch.answer();
         }
-        let units: Vec<Unit> = group.iter().enumerate().flat_map(units).collect();
-        self.decide(&mut group, &units);
-        for pending in group {
-            let answers = match pending.failure {
-                // Without the rest, none of it counts: not even a submission of no commands.
-                Some(failure) => vec![Err(failure); pending.answers.len().max(1)],
-                None => pending
-                    .answers
-                    .into_iter()
-                    .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
-                    .collect(),
-            };
-            // First the place: whoever is answered finds it free. A caller that went away needs no answer.
-            drop(pending.place);
-            let answer = pending.before.unwrap_or(OnceAnswer::Decided(answers));
-            pending.reply.send(answer).ok();
+        let began = self.writer.next_commit().and_then(|commit| {
+            self.writer.commit_behind(commit, ready.at, ready.writes)?;
+            Ok(commit)
+        });
+        match began {
+            Ok(commit) => {
+                self.flight = Some(Flight {
+                    batch,
+                    commit,
+                    answers: ready.answers,
+                    observation: ready.observation,
+                    took_off: Instant::now(),
+                });
+            }
+            Err(_) => self.write_now(batch),
         }
+    }
+
+    fn decide_ahead(&mut self, batch: &Batch) -> Result<Ready, Error> {
+        if self.flight.is_none() {
+            self.settle()?;
+        }
+        let earlier: Vec<Vec<Answer>> = vec![Vec::new(); batch.units.len()];
+        let deciding = to_decide(&batch.submissions, &batch.units, &earlier);
+        let queued_at = queued_since(&batch.submissions, &batch.units);
+        let mut group = self.writer.begin()?;
+        self.judge.decide(&mut *group, &deciding, queued_at)
+    }
+
+    /// Waits for the group that is under way and answers it. Whether what was decided on top of it holds.
+    fn land(&mut self) -> bool {
+        let Some(mut flight) = self.flight.take() else {
+            return true;
+        };
+        let is_sound = match self.writer.finish() {
+            Some(Ok(committed)) => {
+                self.committed.send_replace(committed.last_position);
+                flight.observation.commit = flight.took_off.elapsed();
+                self.observe(&flight.observation);
+                true
+            }
+            Some(Err(Error::OutcomeUnknown { trouble, .. })) => {
+                self.unsettled = Some(Unsettled::of(flight.commit, &flight.observation));
+                match self.settle() {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        self.write_now(flight.batch);
+                        return false;
+                    }
+                    Err(_) => {
+                        self.observe_failure();
+                        let Batch { submissions, units } = &mut flight.batch;
+                        fail_each(submissions, units, Failure::Unavailable(trouble));
+                        flight.batch.answer();
+                        return false;
+                    }
+                }
+                false
+            }
+            Some(Err(_)) | None => {
+                self.write_now(flight.batch);
+                return false;
+            }
+        };
+        take_answers(&mut flight.batch.submissions, &flight.batch.units, flight.answers);
+        flight.batch.answer();
+        is_sound
     }
 
     /// Decides and commits; where the database refuses a value, each half by itself, until only the command to blame fails.
@@ -226,6 +270,18 @@ impl WriterLoop {
         unit.range.len() > 1 && submission.is_some_and(|submission| !submission.atomic)
     }
 
+    fn observe(&mut self, group: &GroupObservation) {
+        if let Some(observer) = &mut self.observer {
+            observer.committed(group);
+        }
+    }
+
+    fn observe_repeated(&mut self, duplicates: usize) {
+        if let Some(observer) = &mut self.observer {
+            observer.repeated(duplicates);
+        }
+    }
+
     fn observe_failure(&mut self) {
         if let Some(observer) = &mut self.observer {
             observer.failed();
@@ -235,24 +291,8 @@ impl WriterLoop {
     /// One transaction. An unknown outcome is settled by the commit's id: either it is there, or the same is done again.
     fn attempt(&mut self, group: &[Pending], units: &[Unit]) -> Result<Vec<OnceAnswer>, Error> {
         let earlier: Vec<Vec<Answer>> = units.iter().map(|unit| earlier_answers(group, unit)).collect();
-        let deciding: Vec<group::Unit<'_>> = units
-            .iter()
-            .zip(&earlier)
-            .filter_map(|(unit, earlier)| {
-                let submission = &group.get(unit.submission)?.submission;
-                Some(group::Unit {
-                    commands: submission.commands.get(unit.range.clone())?,
-                    submission,
-                    first: unit.range.start,
-                    records: unit.records.then_some(earlier),
-                })
-            })
-            .collect();
-        let queued_at = units
-            .iter()
-            .filter_map(|unit| group.get(unit.submission))
-            .map(|pending| pending.queued_at)
-            .min();
+        let deciding = to_decide(group, units, &earlier);
+        let queued_at = queued_since(group, units);
         self.settle()?;
         let mut pause = COMMIT_PAUSE;
         let mut tries = 1;
@@ -292,126 +332,39 @@ impl WriterLoop {
         commit: CommitId,
         queued_at: Option<Instant>,
     ) -> Result<(Vec<OnceAnswer>, Result<(), Error>), Error> {
-        let began = Instant::now();
-        let now = self.clock.now();
-        let deciding = Deciding {
-            lifecycles: &self.lifecycles,
-            now,
-            scale: self.scale,
-            random: &mut self.random,
-            dead_letters_per_principal: self.dead_letters_per_principal,
-        };
         let mut transaction = self.writer.begin()?;
-        let Decided {
+        let Ready {
             answers,
             writes,
-            transitions,
-            duplicates,
-        } = group::decide(deciding, &mut *transaction, units)?;
-        let (decided, entries) = (Instant::now(), writes.entries.len());
+            at,
+            mut observation,
+        } = self.judge.decide(&mut *transaction, units, queued_at)?;
         if writes.is_empty() {
             // Only repetitions and the like: what they repeat is durable, there is nothing to commit.
-            if let Some(observer) = &mut self.observer {
-                observer.repeated(duplicates);
-            }
+            drop(transaction);
+            self.observe_repeated(observation.duplicates);
             return Ok((answers, Ok(())));
         }
-        let result = transaction
-            .commit(commit, now, writes)
-            .map(|committed: Committed| {
+        let decided = Instant::now();
+        let result = transaction.commit(commit, at, writes);
+        observation.commit = decided.elapsed();
+        match &result {
+            Ok(committed) => {
                 self.committed.send_replace(committed.last_position);
-            });
-        if let Err(Error::OutcomeUnknown { .. }) = &result {
-            let entries = i64::try_from(entries).unwrap_or_default();
-            self.unsettled = Some(Unsettled { commit, entries });
-        }
-        if let (Ok(()), Some(observer)) = (&result, &mut self.observer) {
-            observer.committed(&GroupObservation {
-                commands: units.iter().map(|unit| unit.commands.len()).sum(),
-                entries,
-                queued: queued_at.map_or(Duration::ZERO, |at| began.saturating_duration_since(at)),
-                decide: decided - began,
-                commit: decided.elapsed(),
-                transitions: transitions
-                    .into_iter()
-                    .filter_map(|(step, times)| {
-                        Some((self.lifecycles.get(&step.lifecycle)?.clone(), step, times))
-                    })
-                    .collect(),
-                duplicates,
-            });
-        }
-        Ok((answers, result))
-    }
-}
-
-fn units((place, pending): (usize, &Pending)) -> Vec<Unit> {
-    let submission = &pending.submission;
-    let unit = |range, records| Unit {
-        submission: place,
-        range,
-        records,
-    };
-    let commands = submission.commands.len();
-    if submission.atomic || submission.has_records() {
-        vec![unit(0..commands, submission.has_records())]
-    } else {
-        (0..commands)
-            .map(|command| unit(command..command + 1, false))
-            .collect()
-    }
-}
-
-/// A unit whose commands need not stand together: each by itself, and what is to be stored of all their answers after them.
-fn parted(unit: &Unit) -> (Vec<Unit>, Unit) {
-    let part = |range, records| Unit {
-        submission: unit.submission,
-        range,
-        records,
-    };
-    let commands = unit
-        .range
-        .clone()
-        .map(|command| part(command..command + 1, false));
-    (commands.collect(), part(unit.range.end..unit.range.end, true))
-}
-
-/// The answers so far to the submission of a unit that has no commands itself.
-fn earlier_answers(group: &[Pending], unit: &Unit) -> Vec<Answer> {
-    if !unit.records || !unit.range.is_empty() {
-        return Vec::new();
-    }
-    let answers = group.get(unit.submission).map(|pending| &*pending.answers);
-    answers.unwrap_or_default().iter().flatten().cloned().collect()
-}
-
-/// Gives every unit's answer to its submission.
-fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<OnceAnswer>) {
-    for (unit, answer) in units.iter().zip(answers) {
-        let Some(pending) = group.get_mut(unit.submission) else {
-            continue;
-        };
-        match answer {
-            OnceAnswer::Decided(answers) => {
-                let slots = pending.answers.get_mut(unit.range.clone()).unwrap_or_default();
-                for (slot, answer) in slots.iter_mut().zip(answers) {
-                    *slot = Some(answer);
-                }
+                self.observe(&observation);
             }
-            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused) => pending.before = Some(before),
+            Err(Error::OutcomeUnknown { .. }) => self.unsettled = Some(Unsettled::of(commit, &observation)),
+            Err(_) => {}
         }
+        Ok((answers, result.map(drop)))
     }
 }
 
-fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure) {
-    for unit in units {
-        let Some(pending) = group.get_mut(unit.submission) else {
-            continue;
-        };
-        if unit.records {
-            pending.failure = Some(failure);
+impl Unsettled {
+    fn of(commit: CommitId, group: &GroupObservation) -> Self {
+        Self {
+            commit,
+            entries: i64::try_from(group.entries).unwrap_or_default(),
         }
-        let slots = pending.answers.get_mut(unit.range.clone());
-        slots.unwrap_or_default().fill(Some(Err(failure)));
     }
 }

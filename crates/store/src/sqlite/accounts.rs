@@ -3,40 +3,40 @@
 use model::time::Timestamp;
 use rusqlite::Connection;
 
-use super::writer::SqliteWriter;
+use super::core::Core;
 use super::{api_keys, audit, receipts, users};
 use crate::accounts::{Accounts, ApiKey, AuditRecord, Taken, User, UserRef};
 use crate::error::{Error, Trouble};
 use crate::records::StoredAnswer;
 
 pub(super) struct SqliteAccounts<'a> {
-    writer: &'a SqliteWriter,
+    core: &'a Core,
 }
 
 impl<'a> SqliteAccounts<'a> {
     /// The transaction has begun.
-    pub(super) const fn new(writer: &'a SqliteWriter) -> Self {
-        Self { writer }
+    pub(super) const fn new(core: &'a Core) -> Self {
+        Self { core }
     }
 
     /// The connection, while it is in the transaction. Some failures end it, a full disk for one: a statement after that would be
     /// durable by itself.
     fn connection(&self) -> Result<&'a Connection, Error> {
-        if self.writer.connection.is_autocommit() {
+        if self.core.connection.is_autocommit() {
             return Err(Error::Unavailable {
                 trouble: Trouble::Failed,
                 detail: "an earlier failure ended the transaction".to_owned(),
             });
         }
-        Ok(&self.writer.connection)
+        Ok(&self.core.connection)
     }
 }
 
 impl Drop for SqliteAccounts<'_> {
     fn drop(&mut self) {
-        if !self.writer.connection.is_autocommit() {
+        if !self.core.connection.is_autocommit() {
             // Should this fail, the writer rolls back before it does anything else.
-            drop(self.writer.connection.execute_batch("ROLLBACK"));
+            drop(self.core.connection.execute_batch("ROLLBACK"));
         }
     }
 }
@@ -84,7 +84,7 @@ impl Accounts for SqliteAccounts<'_> {
 
     fn commit(self: Box<Self>) -> Result<(), Error> {
         self.connection()?.execute_batch("COMMIT")?;
-        self.writer.wrote();
+        self.core.checkpointer.wrote();
         Ok(())
     }
 }

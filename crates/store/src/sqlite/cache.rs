@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use foldhash::fast::RandomState;
+use model::command::OrderRef;
 use model::ids::OrderKey;
 use model::public_id::PublicId;
 
@@ -20,12 +21,20 @@ pub(super) struct HeadCache {
 }
 
 impl HeadCache {
-    pub(super) fn key(&mut self, id: &PublicId) -> Option<OrderKey> {
-        self.keys.get(id).copied()
+    pub(super) fn find(&mut self, order: &OrderRef) -> Option<Loaded> {
+        let key = match order {
+            OrderRef::Public(id) => self.keys.get(id).copied()?,
+            OrderRef::Key(key) => *key,
+        };
+        self.heads.get(&key).cloned()
     }
 
-    pub(super) fn head(&mut self, key: OrderKey) -> Option<Loaded> {
-        self.heads.get(&key).cloned()
+    /// Keeps what was found of an order under the name by which it was looked for.
+    pub(super) fn put(&mut self, order: &OrderRef, loaded: Loaded) {
+        if let OrderRef::Public(id) = order {
+            self.put_key(id.clone(), loaded.head.order);
+        }
+        self.put_head(loaded);
     }
 
     pub(super) fn put_key(&mut self, id: PublicId, key: OrderKey) {

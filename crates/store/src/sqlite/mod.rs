@@ -8,10 +8,12 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod behind;
 mod cache;
 mod checkpoint;
 mod connect;
 mod convert;
+mod core;
 mod counts;
 mod dead_letters;
 mod deferred;

@@ -53,26 +53,13 @@ impl Readers {
         };
         let began = Instant::now();
         open.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > MAX_READ))?;
-        let deferred = self.begin(open, began + MAX_READ)?;
+        let deferred = begin(open, &self.deferred, began + MAX_READ)?;
         let result = job(&mut SqliteReader::new(open, &deferred, began + MAX_READ));
         let ended = open
             .progress_handler(0, None::<fn() -> bool>)
             .and_then(|()| open.execute_batch("COMMIT"));
         // The job's own error first: an input/output error also ends the transaction, and with it goes the commit.
         result.and(ended.map_err(Error::from))
-    }
-
-    /// Begins a transaction, and gives what is deferred as of the commit it begins after. A commit in between is rare, two are rarer.
-    fn begin(&self, connection: &Connection, ends_at: Instant) -> Result<AsOf, Error> {
-        while Instant::now() < ends_at {
-            let edition = self.deferred.edition();
-            connection.execute_batch("BEGIN")?;
-            if let Some(deferred) = AsOf::new(edition, last_commit(connection)?) {
-                return Ok(deferred);
-            }
-            connection.execute_batch("COMMIT")?;
-        }
-        Err(Error::ReadTooLong)
     }
 
     /// Closes what is idle and lends nothing any more.
@@ -129,6 +116,19 @@ impl Drop for Lent<'_> {
         self.readers
             .give_back(self.connection.take().filter(Connection::is_autocommit));
     }
+}
+
+/// Begins a transaction, and gives what is deferred as of the commit it begins after. A commit in between is rare, two are rarer.
+pub(super) fn begin(connection: &Connection, published: &Published, ends_at: Instant) -> Result<AsOf, Error> {
+    while Instant::now() < ends_at {
+        let edition = published.edition();
+        connection.execute_batch("BEGIN")?;
+        if let Some(deferred) = AsOf::new(edition, last_commit(connection)?) {
+            return Ok(deferred);
+        }
+        connection.execute_batch("COMMIT")?;
+    }
+    Err(Error::ReadTooLong)
 }
 
 /// The last commit of a connection's transaction.

@@ -1,47 +1,58 @@
 //! The one writer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use model::command::OrderRef;
 use model::ids::{DeadLetterId, OrderKey, PartyId, Position};
+use model::public_id::PublicId;
+use model::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::accounts::SqliteAccounts;
+use super::behind::Behind;
 use super::cache::HeadCache;
 use super::checkpoint::Checkpointer;
 use super::connect::Database;
 use super::convert::number;
+use super::core::{Core, Placed};
 use super::deferred::{Bounds, Deferred, Published};
 use super::group::SqliteGroup;
-use super::{SqliteOptions, WriterPlace};
-use super::{api_keys, dead_letters, receipts};
+use super::statements::{head_columns, head_from_row};
+use super::{SqliteOptions, WriterPlace, api_keys, dead_letters, readers, receipts};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::digest::{ONE_WRITER, genesis};
-use crate::error::Error;
-use crate::limits::DEFERRED_AT_ONCE;
-use crate::records::{CommitId, Expiry, PartyKind};
+use crate::error::{Error, Trouble};
+use crate::limits::MAX_READ;
+use crate::records::{CommitId, Committed, Expiry, GroupWrites, Loaded, PartyKind};
 
 /// The ends of what is stored: what the next group goes on from.
 #[derive(Clone, Copy)]
 pub(super) struct Ends {
     pub(super) position: Position,
     pub(super) commit: CommitId,
-    pub(super) digest: [u8; 32],
     pub(super) order: OrderKey,
     pub(super) dead_letter: DeadLetterId,
 }
 
 pub(super) struct SqliteWriter {
-    // Before the place, so that it is closed when another writer can be had.
-    pub(super) connection: Connection,
-    pub(super) ends: Ends,
+    // Before the place, so that all is closed when another writer can be had.
+    /// `None` while a group is written behind.
+    core: Option<Box<Core>>,
+    behind: Behind,
+    /// What came of such a group, until it is asked for.
+    outcome: Option<Result<Committed, Error>>,
+    /// Reads heads while the core is away.
+    loader: Connection,
+    published: Arc<Published>,
     store_id: [u8; 16],
+    /// Of what is stored and of what is on its way.
+    pub(super) ends: Ends,
+    /// Of the same.
     pub(super) cache: HeadCache,
-    pub(super) deferred: Deferred,
-    pub(super) node: String,
     /// Something failed since the ends and the cache were last known to be right.
-    pub(super) stale: bool,
-    checkpointer: Arc<Checkpointer>,
+    stale: bool,
     _place: WriterPlace,
 }
 
@@ -55,70 +66,233 @@ impl SqliteWriter {
     ) -> Result<Self, Error> {
         let connection = database.connect_writer()?;
         let store_id = super::connect::read_identity(&connection)?.store_id;
-        let ends = read_ends(&connection, &store_id)?;
+        let (ends, digest) = read_ends(&connection, &store_id)?;
         let bounds = Bounds {
             heads: options.deferred_heads,
             round: options.deferred_round,
         };
-        let deferred = Deferred::load(&connection, ends.commit, bounds, published)?;
+        let deferred = Deferred::load(&connection, ends.commit, bounds, published.clone())?;
         Ok(Self {
-            connection,
-            ends,
+            core: Some(Box::new(Core {
+                connection,
+                deferred,
+                digest,
+                node: options.node.clone(),
+                checkpointer,
+            })),
+            behind: Behind::start()?,
+            outcome: None,
+            loader: database.connect_reader()?,
+            published,
             store_id,
+            ends,
             cache: HeadCache::default(),
-            deferred,
-            node: options.node.clone(),
             stale: false,
-            checkpointer,
             _place: place,
         })
     }
 
-    /// A group that was dropped leaves nothing to settle, unless it could not be rolled back.
-    fn settle(&mut self) -> Result<(), Error> {
-        if self.stale || !self.connection.is_autocommit() {
+    /// The core, as it was left: waits for it if it is away.
+    fn core(&mut self) -> Result<&mut Core, Error> {
+        if self.core.is_none() {
+            let (core, result) = self.behind.wait()?;
+            self.stale |= result.is_err();
+            let (commit, last_position) = (self.ends.commit, self.ends.position);
+            self.outcome = Some(result.map(|()| Committed {
+                commit,
+                last_position,
+            }));
+            self.core = Some(core);
+        }
+        self.core.as_deref_mut().ok_or_else(|| Error::Unavailable {
+            trouble: Trouble::Failed,
+            detail: "the writer is gone".to_owned(),
+        })
+    }
+
+    /// The core, with everything in memory as it is stored. A group that was dropped leaves nothing to settle, unless it could
+    /// not be rolled back.
+    fn settled(&mut self) -> Result<&mut Core, Error> {
+        let is_autocommit = self.core()?.connection.is_autocommit();
+        if self.stale || !is_autocommit {
             self.recover()?;
         }
-        Ok(())
+        self.core()
     }
 
     /// After a failure: leaves the transaction and believes only what is stored.
     fn recover(&mut self) -> Result<(), Error> {
-        if !self.connection.is_autocommit() {
-            self.connection.execute_batch("ROLLBACK")?;
+        self.stale = true;
+        let store_id = self.store_id;
+        let core = self.core()?;
+        if !core.connection.is_autocommit() {
+            core.connection.execute_batch("ROLLBACK")?;
         }
+        let (ends, digest) = read_ends(&core.connection, &store_id)?;
+        core.deferred.reload(&core.connection, ends.commit)?;
+        core.digest = digest;
+        self.ends = ends;
         self.cache.clear();
-        self.ends = read_ends(&self.connection, &self.store_id)?;
-        self.deferred.reload(&self.connection, self.ends.commit)?;
         self.stale = false;
         Ok(())
+    }
+
+    /// The connection to read by what is not of heads: everything decided before is stored, or has failed.
+    pub(super) fn stored(&mut self) -> Result<&Connection, Error> {
+        self.core()?;
+        match &self.outcome {
+            // Whatever is decided on top of it is void.
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(_)) | None => Ok(&self.core()?.connection),
+        }
+    }
+
+    /// Looks orders up that are not in memory: nothing that is on its way is about them.
+    pub(super) fn look_up(&mut self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
+        if let Some(core) = &self.core {
+            let find = |order: &&OrderRef| {
+                let mut loaded = find_head(&core.connection, order)?;
+                if let Some(loaded) = &mut loaded {
+                    core.deferred.bring_up(loaded)?;
+                }
+                Ok(loaded)
+            };
+            return orders.iter().map(find).collect();
+        }
+        let deferred = readers::begin(&self.loader, &self.published, Instant::now() + MAX_READ)?;
+        let find = |order: &&OrderRef| {
+            let mut loaded = find_head(&self.loader, order)?;
+            if let Some(Loaded { head, placement }) = &mut loaded
+                && let Some(update) = deferred.find(head.order)
+            {
+                update.bring_up(head, placement)?;
+            }
+            Ok(loaded)
+        };
+        let found = orders.iter().map(find).collect();
+        self.loader.execute_batch("COMMIT")?;
+        found
+    }
+
+    /// Gives a group its place in the log: the next.
+    fn place(&self, commit: CommitId, at: Timestamp, writes: GroupWrites) -> Result<Placed, Error> {
+        let next = CommitId(self.ends.commit.0 + 1);
+        if commit != next {
+            let (commit, next) = (commit.0, next.0);
+            return Err(Error::Statement(format!(
+                "commit {commit} is not the next, which is {next}"
+            )));
+        }
+        Placed::after(self.ends.position, commit, at, writes)
+    }
+
+    /// Stores a group in the transaction that its own began.
+    pub(super) fn commit(
+        &mut self,
+        commit: CommitId,
+        at: Timestamp,
+        writes: GroupWrites,
+    ) -> Result<Committed, Error> {
+        let placed = self.place(commit, at, writes)?;
+        let last_position = placed.last_position();
+        // Until the commit has succeeded: whatever way it ends, what is in memory is read again.
+        self.stale = true;
+        self.core()?.commit(&placed)?;
+        self.ends.position = last_position;
+        self.ends.commit = commit;
+        self.remember(&placed);
+        self.stale = false;
+        Ok(Committed {
+            commit,
+            last_position,
+        })
+    }
+
+    /// Ends what a group began and did not commit.
+    pub(super) fn leave(&self) {
+        if let Some(core) = &self.core
+            && !core.connection.is_autocommit()
+        {
+            // Should this fail, the writer rolls back before it does anything else.
+            drop(core.connection.execute_batch("ROLLBACK"));
+        }
+    }
+
+    fn remember(&mut self, placed: &Placed) {
+        for order in &placed.writes.orders {
+            self.cache.put_key(order.public_id.clone(), order.order);
+        }
+        for (change, placement) in placed.writes.heads.iter().zip(&placed.placements) {
+            self.cache.put_head(Loaded {
+                head: change.head.clone(),
+                placement: *placement,
+            });
+        }
+    }
+}
+
+impl Drop for SqliteWriter {
+    /// Leaves a store whose tables say by themselves what is true. What fails is still deferred, and found again.
+    fn drop(&mut self) {
+        if let Ok(core) = self.settled() {
+            drop(core.write_deferred());
+        }
     }
 }
 
 impl Writer for SqliteWriter {
     fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error> {
-        self.settle()?;
-        self.checkpointer.give_way(&self.connection);
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        // While the core is away, the group is decided on top of what it writes.
+        if self.core.is_some() {
+            self.settled()?.begin()?;
+        }
         Ok(Box::new(SqliteGroup::new(self)))
     }
 
     fn next_commit(&mut self) -> Result<CommitId, Error> {
-        self.settle()?;
+        if self.core.is_some() {
+            self.settled()?;
+        }
         Ok(CommitId(self.ends.commit.0 + 1))
+    }
+
+    fn writes_behind(&self) -> bool {
+        true
+    }
+
+    fn commit_behind(&mut self, commit: CommitId, at: Timestamp, writes: GroupWrites) -> Result<(), Error> {
+        self.settled()?;
+        let placed = self.place(commit, at, writes)?;
+        let Some(core) = self.core.take() else {
+            return Ok(());
+        };
+        self.outcome = None;
+        self.ends.position = placed.last_position();
+        self.ends.commit = commit;
+        self.remember(&placed);
+        self.behind.commit(core, placed)
+    }
+
+    fn finish(&mut self) -> Option<Result<Committed, Error>> {
+        if self.core.is_none()
+            && let Err(error) = self.core()
+        {
+            return Some(Err(error));
+        }
+        self.outcome.take()
     }
 
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {
         self.recover()?;
         let mut find = self
+            .core()?
             .connection
             .prepare_cached("SELECT 1 FROM commits WHERE commit_id = ?1")?;
         Ok(find.exists([commit.0])?)
     }
 
     fn parties(&mut self, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error> {
-        self.settle()?;
-        let transaction = self.connection.transaction()?;
+        let transaction = self.settled()?.connection.transaction()?;
         let numbers = {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO parties (kind, name) VALUES (?1, ?2) ON CONFLICT (tenant_id, kind, name) DO NOTHING",
@@ -139,16 +313,15 @@ impl Writer for SqliteWriter {
     }
 
     fn accounts(&mut self) -> Result<Box<dyn Accounts + '_>, Error> {
-        self.settle()?;
-        self.checkpointer.give_way(&self.connection);
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        Ok(Box::new(SqliteAccounts::new(self)))
+        let core = self.settled()?;
+        core.begin()?;
+        Ok(Box::new(SqliteAccounts::new(core)))
     }
 
     fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
-        self.settle()?;
-        self.checkpointer.give_way(&self.connection);
-        let transaction = self
+        let core = self.settled()?;
+        core.checkpointer.give_way(&core.connection);
+        let transaction = core
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let rows = receipts::expire_answers(&transaction, expiry.answers_before, limit)?
@@ -156,41 +329,45 @@ impl Writer for SqliteWriter {
             + dead_letters::expire(&transaction, expiry.dead_letters_before, limit)?
             + api_keys::expire_tokens(&transaction, expiry.now, limit)?;
         transaction.commit()?;
-        self.wrote();
+        core.checkpointer.wrote();
         Ok(u64::try_from(rows).unwrap_or(u64::MAX))
     }
 }
 
-impl Drop for SqliteWriter {
-    /// Leaves a store whose tables say by themselves what is true. What fails is still deferred, and found again.
-    fn drop(&mut self) {
-        if self.settle().is_ok() {
-            while self.write_deferred().is_ok_and(|left| left > 0) {}
-        }
+fn find_head(connection: &Connection, order: &OrderRef) -> Result<Option<Loaded>, Error> {
+    match order {
+        OrderRef::Public(id) => head_by_public_id(connection, id),
+        OrderRef::Key(key) => head_by_key(connection, *key),
     }
 }
 
-impl SqliteWriter {
-    /// Writes some of the deferred heads. How many are left.
-    fn write_deferred(&mut self) -> Result<usize, Error> {
-        self.checkpointer.give_way(&self.connection);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let left = self.deferred.write_some(&transaction, DEFERRED_AT_ONCE)?;
-        transaction.commit()?;
-        self.wrote();
-        Ok(left)
-    }
+fn head_by_public_id(connection: &Connection, id: &PublicId) -> Result<Option<Loaded>, Error> {
+    let mut find = connection.prepare_cached(concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.public_id = ?1"
+    ))?;
+    let mut rows = find.query([id.as_str()])?;
+    rows.next()?.map(loaded).transpose()
+}
 
-    /// Tells the checkpointer that there is more to copy.
-    pub(super) fn wrote(&self) {
-        self.checkpointer.wrote();
-    }
+fn head_by_key(connection: &Connection, key: OrderKey) -> Result<Option<Loaded>, Error> {
+    let mut find = connection.prepare_cached(concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM order_heads h WHERE h.order_key = ?1"
+    ))?;
+    let mut rows = find.query([key.get()])?;
+    rows.next()?.map(loaded).transpose()
+}
+
+fn loaded(row: &rusqlite::Row<'_>) -> Result<Loaded, Error> {
+    let (head, placement) = head_from_row(row)?;
+    Ok(Loaded { head, placement })
 }
 
 /// The ends of what is stored. They must fit each other: nothing is built on a log whose end is damaged.
-fn read_ends(connection: &Connection, store_id: &[u8; 16]) -> Result<Ends, Error> {
+fn read_ends(connection: &Connection, store_id: &[u8; 16]) -> Result<(Ends, [u8; 32]), Error> {
     let max = |sql: &str| -> Result<i64, Error> {
         Ok(connection
             .query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?
@@ -221,14 +398,14 @@ fn read_ends(connection: &Connection, store_id: &[u8; 16]) -> Result<Ends, Error
             "the log ends at position {position}, its last commit before {end}: run `waybill verify`"
         )));
     }
-    Ok(Ends {
+    let ends = Ends {
         position: Position::new(position),
         commit: CommitId(commit),
-        digest,
         order: OrderKey::new(order),
         // Not the highest there is: a number once given is never given again.
         dead_letter: DeadLetterId::new(max(
             "SELECT max(seq) FROM sqlite_sequence WHERE name = 'dead_letters'",
         )?),
-    })
+    };
+    Ok((ends, digest))
 }

@@ -20,7 +20,7 @@ use store::{Error, Group, GroupWrites, NewDeadLetter, NewOrder, Record};
 
 use super::answer::{Accepted, Answer, OnceAnswer, Outcome};
 use super::commands::{Command, Submission};
-use super::writer::Transition;
+use super::judge::Transition;
 use orders::{Orders, Slot};
 use refusals::LetterKey;
 

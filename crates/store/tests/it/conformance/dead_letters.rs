@@ -99,14 +99,15 @@ pub(super) fn the_same_refusal_is_found_and_another_is_not(backend: &dyn Backend
     }
 }
 
-pub(super) fn numbers_of_a_dropped_group_are_given_again(backend: &dyn Backend) {
+pub(super) fn numbers_of_a_dropped_group_are_not_given_again(backend: &dyn Backend) {
     let store = backend.open();
     let mut clerk = Clerk::of(&*store);
     let mut group = clerk.writer.begin().unwrap();
     assert_eq!(group.next_dead_letter_id(), DeadLetterId::new(1));
     assert_eq!(group.next_dead_letter_id(), DeadLetterId::new(2));
     drop(group);
-    assert_eq!(keep(&mut clerk, &letter()), DeadLetterId::new(1));
+    // It may be written behind yet.
+    assert_eq!(keep(&mut clerk, &letter()), DeadLetterId::new(3));
 }
 
 pub(super) fn letters_come_in_pages_newest_first(backend: &dyn Backend) {

@@ -53,7 +53,7 @@ macro_rules! every_scenario {
                 a_taken_public_id_is_refused_and_nothing_is_stored,
                 a_commit_under_another_id_than_the_next_is_refused,
                 an_entry_without_a_head_fails_its_group,
-                keys_are_given_out_again_when_their_group_was_dropped,
+                keys_of_a_dropped_group_are_not_given_out_again,
                 there_is_one_writer_at_a_time;
             heads:
                 parked_reports_roundtrip_from_memory_and_from_storage,
@@ -68,7 +68,7 @@ macro_rules! every_scenario {
             dead_letters:
                 a_dead_letter_comes_back_as_written,
                 the_same_refusal_is_found_and_another_is_not,
-                numbers_of_a_dropped_group_are_given_again,
+                numbers_of_a_dropped_group_are_not_given_again,
                 letters_come_in_pages_newest_first,
                 a_letter_that_was_accepted_after_all_says_as_what,
                 letters_of_each_principal_are_counted;

@@ -1,0 +1,109 @@
+//! Deciding a group, and what there is to say of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::head::DelayScale;
+use model::ids::LifecycleId;
+use model::time::Timestamp;
+use model::{Lifecycle, StateId};
+use rand::rngs::StdRng;
+use store::{Error, Group, GroupWrites};
+
+use super::answer::OnceAnswer;
+use super::group::{self, Decided, Deciding};
+use crate::clock::Clock;
+
+/// What one committed group cost, and what came of it.
+#[derive(Clone, Debug)]
+pub struct GroupObservation {
+    /// Commands decided in it.
+    pub commands: usize,
+    /// Entries it added to the log.
+    pub entries: usize,
+    /// Waiting of the submission that waited longest.
+    pub queued: Duration,
+    /// Loading and deciding.
+    pub decide: Duration,
+    /// Writing and making durable.
+    pub commit: Duration,
+    /// Steps that orders took, whose statuses they are between, and how many did.
+    pub transitions: Vec<(Arc<Lifecycle>, Transition, u64)>,
+    /// Reports that were repetitions.
+    pub duplicates: usize,
+}
+
+/// A step of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Transition {
+    /// Whose statuses these are.
+    pub lifecycle: LifecycleId,
+    /// Where it came from; `None`: it was created.
+    pub from: Option<StateId>,
+    /// Where it came to.
+    pub to: StateId,
+}
+
+/// What decides.
+pub(super) struct Judge {
+    pub(super) lifecycles: Arc<HashMap<LifecycleId, Arc<Lifecycle>>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: StdRng,
+    pub(super) scale: DelayScale,
+    pub(super) dead_letters_per_principal: u64,
+}
+
+/// A group that is decided and not stored yet.
+pub(super) struct Ready {
+    /// Of every unit, true once the writes are durable.
+    pub(super) answers: Vec<OnceAnswer>,
+    pub(super) writes: GroupWrites,
+    /// When it was decided.
+    pub(super) at: Timestamp,
+    /// All but what the commit took.
+    pub(super) observation: GroupObservation,
+}
+
+impl Judge {
+    pub(super) fn decide(
+        &mut self,
+        group: &mut dyn Group,
+        units: &[group::Unit<'_>],
+        queued_at: Option<Instant>,
+    ) -> Result<Ready, Error> {
+        let began = Instant::now();
+        let now = self.clock.now();
+        let deciding = Deciding {
+            lifecycles: &self.lifecycles,
+            now,
+            scale: self.scale,
+            random: &mut self.random,
+            dead_letters_per_principal: self.dead_letters_per_principal,
+        };
+        let Decided {
+            answers,
+            writes,
+            transitions,
+            duplicates,
+        } = group::decide(deciding, group, units)?;
+        let named = |(step, times): (Transition, u64)| {
+            Some((self.lifecycles.get(&step.lifecycle)?.clone(), step, times))
+        };
+        let observation = GroupObservation {
+            commands: units.iter().map(|unit| unit.commands.len()).sum(),
+            entries: writes.entries.len(),
+            queued: queued_at.map_or(Duration::ZERO, |at| began.saturating_duration_since(at)),
+            decide: began.elapsed(),
+            commit: Duration::ZERO,
+            transitions: transitions.into_iter().filter_map(named).collect(),
+            duplicates,
+        };
+        Ok(Ready {
+            answers,
+            writes,
+            at: now,
+            observation,
+        })
+    }
+}

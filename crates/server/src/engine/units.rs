@@ -1,0 +1,169 @@
+//! Submissions on their way through the writer, and the units they are decided in.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::answer::{Answer, Failure, OnceAnswer};
+use super::commands::Submission;
+use super::group;
+
+/// A submission on its way through the writer.
+pub(super) struct Pending {
+    pub(super) submission: Submission,
+    pub(super) reply: oneshot::Sender<OnceAnswer>,
+    pub(super) answers: Vec<Option<Answer>>,
+    /// What its key says, if it is not decided now.
+    pub(super) before: Option<OnceAnswer>,
+    /// Why what is to be stored of its answers was not.
+    pub(super) failure: Option<Failure>,
+    /// The place in the queue, free again when the caller is answered.
+    pub(super) place: tokio::sync::OwnedSemaphorePermit,
+    pub(super) queued_at: Instant,
+}
+
+impl Pending {
+    /// Tells the caller. One that went away needs no answer.
+    fn answer(self) {
+        let answers = match self.failure {
+            // Without the rest, none of it counts: not even a submission of no commands.
+            Some(failure) => vec![Err(failure); self.answers.len().max(1)],
+            None => self
+                .answers
+                .into_iter()
+                .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
+                .collect(),
+        };
+        // First the place: whoever is answered finds it free.
+        drop(self.place);
+        let answer = self.before.unwrap_or(OnceAnswer::Decided(answers));
+        self.reply.send(answer).ok();
+    }
+}
+
+/// Commands that stand or fall together.
+#[derive(Clone)]
+pub(super) struct Unit {
+    /// Their submission.
+    pub(super) submission: usize,
+    /// Their places in it.
+    pub(super) range: Range<usize>,
+    /// Whether what is to be stored of the submission's answers is stored with them.
+    pub(super) records: bool,
+}
+
+/// Submissions that are decided together, with the units they are made of.
+pub(super) struct Batch {
+    pub(super) submissions: Vec<Pending>,
+    pub(super) units: Vec<Unit>,
+}
+
+impl Batch {
+    pub(super) fn of(submissions: Vec<Pending>) -> Self {
+        let units = submissions.iter().enumerate().flat_map(units).collect();
+        Self { submissions, units }
+    }
+
+    pub(super) fn answer(self) {
+        self.submissions.into_iter().for_each(Pending::answer);
+    }
+}
+
+/// What deciding some units takes.
+pub(super) fn to_decide<'a>(
+    group: &'a [Pending],
+    units: &'a [Unit],
+    earlier: &'a [Vec<Answer>],
+) -> Vec<group::Unit<'a>> {
+    let unit = |(unit, earlier): (&Unit, &'a Vec<Answer>)| {
+        let submission = &group.get(unit.submission)?.submission;
+        Some(group::Unit {
+            commands: submission.commands.get(unit.range.clone())?,
+            submission,
+            first: unit.range.start,
+            records: unit.records.then_some(&**earlier),
+        })
+    };
+    units.iter().zip(earlier).filter_map(unit).collect()
+}
+
+/// When the one that waited longest came.
+pub(super) fn queued_since(group: &[Pending], units: &[Unit]) -> Option<Instant> {
+    units
+        .iter()
+        .filter_map(|unit| group.get(unit.submission))
+        .map(|pending| pending.queued_at)
+        .min()
+}
+
+fn units((place, pending): (usize, &Pending)) -> Vec<Unit> {
+    let submission = &pending.submission;
+    let unit = |range, records| Unit {
+        submission: place,
+        range,
+        records,
+    };
+    let commands = submission.commands.len();
+    if submission.atomic || submission.has_records() {
+        vec![unit(0..commands, submission.has_records())]
+    } else {
+        (0..commands)
+            .map(|command| unit(command..command + 1, false))
+            .collect()
+    }
+}
+
+/// A unit whose commands need not stand together: each by itself, and what is to be stored of all their answers after them.
+pub(super) fn parted(unit: &Unit) -> (Vec<Unit>, Unit) {
+    let part = |range, records| Unit {
+        submission: unit.submission,
+        range,
+        records,
+    };
+    let commands = unit
+        .range
+        .clone()
+        .map(|command| part(command..command + 1, false));
+    (commands.collect(), part(unit.range.end..unit.range.end, true))
+}
+
+/// The answers so far to the submission of a unit that has no commands itself.
+pub(super) fn earlier_answers(group: &[Pending], unit: &Unit) -> Vec<Answer> {
+    if !unit.records || !unit.range.is_empty() {
+        return Vec::new();
+    }
+    let answers = group.get(unit.submission).map(|pending| &*pending.answers);
+    answers.unwrap_or_default().iter().flatten().cloned().collect()
+}
+
+/// Gives every unit's answer to its submission.
+pub(super) fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<OnceAnswer>) {
+    for (unit, answer) in units.iter().zip(answers) {
+        let Some(pending) = group.get_mut(unit.submission) else {
+            continue;
+        };
+        match answer {
+            OnceAnswer::Decided(answers) => {
+                let slots = pending.answers.get_mut(unit.range.clone()).unwrap_or_default();
+                for (slot, answer) in slots.iter_mut().zip(answers) {
+                    *slot = Some(answer);
+                }
+            }
+            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused) => pending.before = Some(before),
+        }
+    }
+}
+
+pub(super) fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure) {
+    for unit in units {
+        let Some(pending) = group.get_mut(unit.submission) else {
+            continue;
+        };
+        if unit.records {
+            pending.failure = Some(failure);
+        }
+        let slots = pending.answers.get_mut(unit.range.clone());
+        slots.unwrap_or_default().fill(Some(Err(failure)));
+    }
+}
