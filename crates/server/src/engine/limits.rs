@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// Places in the queue before the writer: a command takes one, and one more for each KiB of details or metadata. About a tenth of
-/// a second of its work, and ≈ 30 MB at most, but for one submission that is larger by itself.
-pub const QUEUE_COMMANDS: usize = 20_000;
+/// Places in the queue before the writer: a command takes one, and one more for each KiB of details or metadata. They are given back
+/// with the answer, so that this is two groups and their gathering: about a tenth of a second of its work, and ≈ 50 MB at most, but for one
+/// submission that is larger by itself.
+pub const QUEUE_COMMANDS: usize = 32_768;
 /// How long a caller waits for a place in a full queue before it is told to come again.
 pub const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// What a caller is told to wait when there was no place, or when storage fails.

@@ -23,10 +23,10 @@ pub(super) struct HeadCache {
 impl HeadCache {
     pub(super) fn find(&mut self, order: &OrderRef) -> Option<Loaded> {
         let key = match order {
-            OrderRef::Public(id) => self.keys.get(id).copied()?,
+            OrderRef::Public(id) => self.keys.get(id)?,
             OrderRef::Key(key) => *key,
         };
-        self.heads.get(&key).cloned()
+        self.heads.get(&key)
     }
 
     /// Keeps what was found of an order under the name by which it was looked for.
@@ -65,20 +65,23 @@ impl<K, V> Default for Generations<K, V> {
     }
 }
 
-impl<K: Eq + Hash + Clone, V> Generations<K, V> {
-    fn get(&mut self, key: &K) -> Option<&V> {
-        if !self.young.contains_key(key) {
-            let (key, value) = self.old.remove_entry(key)?;
-            self.put(key, value);
+impl<K: Eq + Hash, V: Clone> Generations<K, V> {
+    fn get(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
         }
-        self.young.get(key)
+        let (key, value) = self.old.remove_entry(key)?;
+        self.put(key, value.clone());
+        Some(value)
     }
 
+    /// What the old one has under the key stays there, unseen, and goes with it.
     fn put(&mut self, key: K, value: V) {
         if self.young.len() >= CACHED_HEADS {
-            self.old = std::mem::take(&mut self.young);
+            // It will be as full again: growing step by step would move everything several times.
+            let young = HashMap::with_capacity_and_hasher(self.young.capacity(), RandomState::default());
+            self.old = std::mem::replace(&mut self.young, young);
         }
-        self.old.remove(&key);
         self.young.insert(key, value);
     }
 }

@@ -1,7 +1,8 @@
 //! How many orders have a status, by client and by block of keys. Kept with each group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use model::StateId;
 use model::ids::PartyId;
 use rusqlite::{CachedStatement, Connection, Row};
@@ -16,10 +17,16 @@ use crate::records::{BlockCount, HeadChange, StatusCount};
 pub(super) const OF_CLIENT: &str =
     "SELECT client_id, lifecycle_id, status, orders FROM status_counts WHERE client_id = ?1";
 
+type Deltas<K> = HashMap<K, i64, RandomState>;
+
+fn sorted<K: Ord>(deltas: Deltas<K>) -> BTreeMap<K, i64> {
+    deltas.into_iter().collect()
+}
+
 /// Adds up what the group did to each count, and writes each once, by rising key.
 pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(), Error> {
-    let mut clients: BTreeMap<(u32, u32, u8), i64> = BTreeMap::new();
-    let mut blocks: BTreeMap<(u32, u8, i64), i64> = BTreeMap::new();
+    let mut clients: Deltas<(u32, u32, u8)> = Deltas::default();
+    let mut blocks: Deltas<(u32, u8, i64)> = Deltas::default();
     for change in heads {
         let head = &change.head;
         let (client, lifecycle) = (head.owner.client.get(), head.lifecycle.get());
@@ -45,7 +52,7 @@ pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(),
     let mut insert = connection.prepare_cached(
         "INSERT INTO status_counts (client_id, lifecycle_id, status, orders) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for ((client, lifecycle, status), delta) in clients {
+    for ((client, lifecycle, status), delta) in sorted(clients) {
         add(
             &mut update,
             &mut insert,
@@ -59,7 +66,7 @@ pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(),
     let mut insert = connection.prepare_cached(
         "INSERT INTO status_blocks (lifecycle_id, status, block, orders) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for ((lifecycle, status, block), delta) in blocks {
+    for ((lifecycle, status, block), delta) in sorted(blocks) {
         add(&mut update, &mut insert, (lifecycle, status, block, delta), delta)?;
     }
     Ok(())
