@@ -15,8 +15,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use server::clock::{Clock, SystemClock};
 use server::engine::{
-    Command, DEAD_LETTERS_PER_PRINCIPAL, Engine, Handle, Options, Outcome, QUEUE_COMMANDS, QUEUE_WAIT,
-    Submission,
+    Command, DEAD_LETTERS_PER_PRINCIPAL, Engine, GROUP_COMMANDS, Handle, Options, Outcome, QUEUE_COMMANDS,
+    QUEUE_WAIT, Submission,
 };
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
@@ -62,6 +62,7 @@ impl Bench {
             random: StdRng::seed_from_u64(seed),
             scale: DelayScale::ONE,
             queue_commands: QUEUE_COMMANDS,
+            group_commands: GROUP_COMMANDS,
             queue_wait: QUEUE_WAIT,
             dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
             observer: None,

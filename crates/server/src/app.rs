@@ -13,7 +13,9 @@ use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, OpenError, Store};
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{DEAD_LETTERS_PER_PRINCIPAL, Engine, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT};
+use crate::engine::{
+    DEAD_LETTERS_PER_PRINCIPAL, Engine, GROUP_COMMANDS, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT,
+};
 
 /// Why it does not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,7 @@ impl App {
             random,
             scale,
             queue_commands: QUEUE_COMMANDS,
+            group_commands: GROUP_COMMANDS,
             queue_wait: QUEUE_WAIT,
             dead_letters_per_principal,
             observer,

@@ -73,6 +73,8 @@ pub struct Options {
     pub scale: DelayScale,
     /// Commands that may wait: see [`QUEUE_COMMANDS`].
     pub queue_commands: usize,
+    /// Places that a group gathers: see [`GROUP_COMMANDS`].
+    pub group_commands: usize,
     /// How long a caller waits for a place: see [`QUEUE_WAIT`].
     pub queue_wait: Duration,
     /// Refusals kept of one principal: see [`DEAD_LETTERS_PER_PRINCIPAL`].
@@ -113,6 +115,7 @@ impl Engine {
                 scale: options.scale,
                 dead_letters_per_principal: options.dead_letters_per_principal,
             },
+            group_commands: options.group_commands,
             committed: committed.clone(),
             observer: options.observer,
             unsettled: None,

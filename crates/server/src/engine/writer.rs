@@ -15,7 +15,7 @@ use super::answer::{Answer, Failure, OnceAnswer};
 use super::group;
 use super::handle::Work;
 use super::judge::{GroupObservation, Judge, Ready};
-use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES, GROUP_COMMANDS};
+use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES};
 use super::units::{
     Batch, Pending, Unit, earlier_answers, fail_each, parted, queued_since, take_answers, to_decide,
 };
@@ -23,6 +23,7 @@ use super::units::{
 pub(super) struct WriterLoop {
     pub(super) writer: Box<dyn Writer>,
     pub(super) judge: Judge,
+    pub(super) group_commands: usize,
     pub(super) committed: Arc<watch::Sender<Position>>,
     pub(super) observer: Option<Observer>,
     pub(super) unsettled: Option<Unsettled>,
@@ -108,7 +109,7 @@ impl WriterLoop {
                 }
                 Work::Close => queue.close(),
             }
-            next = if places < GROUP_COMMANDS {
+            next = if places < self.group_commands {
                 queue.try_recv().ok()
             } else {
                 None

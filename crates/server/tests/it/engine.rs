@@ -1,6 +1,7 @@
 //! The engine through its handle, on a real store, by a clock that stands until it is moved.
 
 mod answers;
+mod behind;
 mod histories;
 mod outages;
 mod queue;
@@ -28,7 +29,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use server::clock::{Clock, ManualClock};
 use server::engine::{
-    Accepted, Answer, Command, Engine, GroupObservation, Handle, Observer, Options, Outcome, Submission,
+    Accepted, Answer, Command, Engine, GROUP_COMMANDS, GroupObservation, Handle, Observer, Options, Outcome,
+    Submission,
 };
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
@@ -98,6 +100,7 @@ type Between = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>;
 /// What a test may choose.
 struct Setting {
     queue_commands: usize,
+    group_commands: usize,
     queue_wait: Duration,
     dead_letters_per_principal: u64,
     observer: Option<Observer>,
@@ -109,6 +112,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             queue_commands: 1_000,
+            group_commands: GROUP_COMMANDS,
             queue_wait: Duration::from_secs(20),
             dead_letters_per_principal: 1_000,
             observer: None,
@@ -289,6 +293,7 @@ fn engine(dir: &std::path::Path, clock: Arc<ManualClock>, setting: Setting) -> E
         random: StdRng::seed_from_u64(1),
         scale: DelayScale::ONE,
         queue_commands: setting.queue_commands,
+        group_commands: setting.group_commands,
         queue_wait: setting.queue_wait,
         dead_letters_per_principal: setting.dead_letters_per_principal,
         observer: setting.observer,

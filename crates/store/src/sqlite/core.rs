@@ -115,7 +115,7 @@ impl Core {
                 | Error::ReadTooLong
                 | Error::OutcomeUnknown { .. }) => refused,
             })?;
-        self.deferred.take_in(step);
+        self.deferred.take_in(&step);
         self.digest = digest;
         self.checkpointer.wrote();
         Ok(())

@@ -7,7 +7,7 @@ use store::sqlite::{SqliteOptions, SqliteStore};
 use store::verify::verify;
 use store::{OrderFilter, Store};
 
-use crate::backend::{Backend, SqliteFolder};
+use crate::backend::SqliteFolder;
 use crate::orders::{Clerk, Wish, created, created_for, named, reported};
 
 /// So few that a handful of groups goes round several times.

@@ -7,9 +7,9 @@ use store::folder::DATABASE_FILE;
 use super::{Stand, accepted, at};
 
 /// The time at which no event may occur, as the database has it.
-const REFUSED: i64 = 13;
+pub(super) const REFUSED: i64 = 13;
 
-fn refuse_a_time(stand: &Stand) {
+pub(super) fn refuse_a_time(stand: &Stand) {
     let database = Connection::open(stand.dir.path().join(DATABASE_FILE)).unwrap();
     let trigger = format!(
         "CREATE TRIGGER refuse_a_time BEFORE INSERT ON entries WHEN NEW.occurred_at = {} \

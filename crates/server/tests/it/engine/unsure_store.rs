@@ -1,6 +1,7 @@
 //! A real store whose commits, on request, say that their outcome is unknown.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use model::Entry;
@@ -33,11 +34,22 @@ pub(super) type Script = Arc<Mutex<VecDeque<Commit>>>;
 pub(super) struct UnsureStore {
     inner: Arc<dyn Store>,
     script: Script,
+    begun_ahead: Arc<AtomicUsize>,
 }
 
 impl UnsureStore {
     pub(super) fn new(inner: Arc<dyn Store>, script: Script) -> Self {
-        Self { inner, script }
+        Self {
+            inner,
+            script,
+            begun_ahead: Arc::default(),
+        }
+    }
+
+    /// Counts groups that were begun while another was on its way.
+    pub(super) fn counting(mut self, begun_ahead: Arc<AtomicUsize>) -> Self {
+        self.begun_ahead = begun_ahead;
+        self
     }
 }
 
@@ -59,6 +71,8 @@ impl Store for UnsureStore {
             script: self.script.clone(),
             behind: false,
             silent: false,
+            away: None,
+            begun_ahead: self.begun_ahead.clone(),
         }))
     }
 
@@ -85,11 +99,16 @@ struct UnsureWriter {
     /// A commit is durable that this writer has not heard of: it learns of it as it reads again.
     behind: bool,
     silent: bool,
+    /// What the commit does that is written behind.
+    away: Option<Commit>,
+    begun_ahead: Arc<AtomicUsize>,
 }
 
 impl Writer for UnsureWriter {
     fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error> {
         self.behind = false;
+        self.begun_ahead
+            .fetch_add(usize::from(self.away.is_some()), Ordering::Relaxed);
         Ok(Box::new(UnsureGroup {
             inner: self.inner.begin()?,
             script: self.script.clone(),
@@ -101,6 +120,30 @@ impl Writer for UnsureWriter {
     fn next_commit(&mut self) -> Result<CommitId, Error> {
         let CommitId(next) = self.inner.next_commit()?;
         Ok(CommitId(next - i64::from(self.behind)))
+    }
+
+    fn writes_behind(&self) -> bool {
+        self.inner.writes_behind()
+    }
+
+    fn commit_behind(&mut self, commit: CommitId, at: Timestamp, writes: GroupWrites) -> Result<(), Error> {
+        let scripted = self.script.lock().unwrap().pop_front().unwrap_or(Commit::Known);
+        if scripted != Commit::NotMade {
+            self.inner.commit_behind(commit, at, writes)?;
+        }
+        self.away = Some(scripted);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Option<Result<Committed, Error>> {
+        let told = self.inner.finish();
+        let scripted = self.away.take()?;
+        if scripted == Commit::Known {
+            return told;
+        }
+        self.behind = scripted != Commit::NotMade;
+        self.silent = scripted == Commit::MadeButSilent;
+        Some(Err(unsure()))
     }
 
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {

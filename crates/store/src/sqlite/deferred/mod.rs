@@ -167,7 +167,7 @@ impl Deferred {
     }
 
     /// The group that was announced is committed.
-    pub(super) fn take_in(&mut self, step: Step) {
+    pub(super) fn take_in(&mut self, step: &Step) {
         for (order, written) in &step.written {
             written.set_past();
             self.unwritten.remove(order);

@@ -1,0 +1,120 @@
+//! Groups that are written while the next one is decided on top of them.
+
+use model::ids::Version;
+use store::verify::verify;
+use store::{CommitId, Committed, Error, Store};
+
+use crate::backend::{Backend, SqliteFolder};
+use crate::orders::{Clerk, Wish, created, named, reported};
+
+/// Decides a group and has it written behind, once the one before it is.
+fn begin(clerk: &mut Clerk, wishes: &[Wish]) -> Option<Result<Committed, Error>> {
+    let mut group = clerk.writer.begin().unwrap();
+    let writes = clerk.rules.judge(&mut *group, wishes);
+    drop(group);
+    let before = clerk.writer.finish();
+    let commit = clerk.writer.next_commit().unwrap();
+    clerk
+        .writer
+        .commit_behind(commit, clerk.rules.now, writes)
+        .unwrap();
+    before
+}
+
+#[test]
+fn each_is_decided_on_top_of_the_one_that_is_on_its_way() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let store: &dyn Store = &*store;
+    let mut clerk = Clerk::of(store);
+    assert_eq!(begin(&mut clerk, &[created("A-1"), created("A-2")]), None);
+    for (number, step) in (1..).zip(["picked_up", "in_transit", "delivered"]) {
+        let landed = begin(&mut clerk, &[reported("A-1", step)]).unwrap().unwrap();
+        assert_eq!(landed.commit, CommitId(number));
+    }
+    assert_eq!(clerk.writer.finish().unwrap().unwrap().commit, CommitId(4));
+    assert_eq!(clerk.writer.finish(), None, "it is told once");
+    let history = |name| {
+        store.reading(|reader| {
+            let order = reader.order(&named(name))?.unwrap();
+            reader.history(&order)
+        })
+    };
+    assert_eq!(history("A-1").unwrap().len(), 4);
+    assert_eq!(history("A-2").unwrap().len(), 1);
+    drop(clerk);
+    assert_eq!(verify(store, &mut |_| {}).findings, []);
+}
+
+#[test]
+fn what_is_asked_of_the_log_waits_for_it() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let mut clerk = Clerk::of(&*store);
+    clerk.write(&[created("A-1")]);
+    begin(&mut clerk, &[reported("A-1", "picked_up")]);
+    let mut group = clerk.writer.begin().unwrap();
+    let loaded = group.load(&[&named("A-1")]).unwrap().pop().unwrap().unwrap();
+    assert_eq!(loaded.head.version, Version::new(2));
+    assert_eq!(group.history(&loaded).unwrap().len(), 2);
+    let entry = group.entry(&loaded, Version::new(2)).unwrap().unwrap();
+    assert_eq!(entry.status, loaded.head.status);
+    drop(group);
+    assert!(clerk.writer.finish().unwrap().is_ok());
+    clerk.write(&[reported("A-1", "in_transit")]);
+}
+
+#[test]
+fn orders_that_are_not_in_memory_are_found_meanwhile() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let mut clerk = Clerk::of(&*store);
+    clerk.write(&[created("A-1"), created("A-2")]);
+    clerk.write(&[reported("A-2", "picked_up")]);
+    drop(clerk);
+    let mut clerk = Clerk::of(&*store);
+    begin(&mut clerk, &[reported("A-1", "picked_up")]);
+    let landed = begin(
+        &mut clerk,
+        &[reported("A-2", "in_transit"), reported("A-1", "in_transit")],
+    );
+    assert!(landed.unwrap().is_ok());
+    assert!(clerk.writer.finish().unwrap().is_ok());
+    drop(clerk);
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
+}
+
+#[test]
+fn after_one_that_fails_nothing_is_left_of_it_nor_of_what_was_decided_on_top() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let store: &dyn Store = &*store;
+    let mut clerk = Clerk::of(store);
+    clerk.write(&[created("A-1")]);
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON orders WHEN NEW.public_id = 'A-2' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    folder.raw().execute_batch(refuse).unwrap();
+    begin(&mut clerk, &[reported("A-1", "picked_up"), created("A-2")]);
+    let mut group = clerk.writer.begin().unwrap();
+    let loaded = group.load(&[&named("A-1")]).unwrap().pop().unwrap().unwrap();
+    assert_eq!(loaded.head.version, Version::new(2), "on top of it");
+    let refused = group.history(&loaded);
+    assert!(matches!(refused, Err(Error::Statement(_))), "{refused:?}");
+    drop(group);
+    let failed = clerk.writer.finish();
+    assert!(matches!(failed, Some(Err(Error::Statement(_)))), "{failed:?}");
+    // As if it had never been.
+    let done = clerk.write(&[reported("A-1", "picked_up")]);
+    assert_eq!((done.commit, done.last_position.get()), (CommitId(2), 2));
+    assert!(begin(&mut clerk, &[reported("A-1", "in_transit")]).is_none());
+    drop(clerk);
+    let order = store
+        .reading(|reader| reader.order(&named("A-1")))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        order.head.version,
+        Version::new(3),
+        "what was on its way came through"
+    );
+    assert_eq!(verify(store, &mut |_| {}).findings, []);
+}
