@@ -50,7 +50,12 @@ impl Ordeal {
             "--submitters",
             "4",
             "--batch",
-            "20",
+            // Of some rounds so many that they are written while the next are decided.
+            if self.random.random_ratio(1, 3) {
+                "700"
+            } else {
+                "20"
+            },
             "--seconds",
             "30",
         ]);

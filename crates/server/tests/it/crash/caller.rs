@@ -13,11 +13,12 @@ use crate::harness::wire::{Exchange, Told, Wire};
 
 /// The way of a shipment.
 const STEPS: [&str; 4] = ["picked_up", "in_warehouse", "in_transit", "delivered"];
-/// Reports in a batch, and in a stream.
+/// Reports in a batch.
 const BATCH: usize = 20;
-const STREAM: usize = 60;
+/// Reports in a stream: few, or so many that they are written while the next are decided.
+const STREAMS: [usize; 3] = [60, 60, 2_000];
 /// Shipments in a batch.
-const WISHES: usize = 5;
+const WISHES: [usize; 4] = [5, 5, 5, 400];
 
 pub(super) struct Caller {
     wire: Wire,
@@ -82,7 +83,8 @@ impl Caller {
     }
 
     fn create_many(&mut self) -> Result<(), Gone> {
-        let wishes: Vec<String> = (0..WISHES).map(|_| self.unique("parcel")).collect();
+        let count = self.one_of(&WISHES);
+        let wishes: Vec<String> = (0..count).map(|_| self.unique("parcel")).collect();
         let shipments: Vec<Value> = wishes.iter().map(|wish| described(wish)).collect();
         let body = json!({"shipments": shipments}).to_string();
         self.create_with_a_key("/shipments/batch", wishes, &body, 200)
@@ -202,7 +204,8 @@ impl Caller {
     }
 
     fn stream(&mut self) -> Result<(), Gone> {
-        let count = self.random.random_range(1..=STREAM);
+        let most = self.one_of(&STREAMS);
+        let count = self.random.random_range(1..=most);
         let (mut places, events) = self.next_events(count);
         let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
         let (first, rest) = lines.split_at(self.random.random_range(0..lines.len()));
@@ -274,6 +277,10 @@ impl Caller {
         let event = shipment.event(&step);
         shipment.steps.push(step);
         (place, event)
+    }
+
+    fn one_of(&mut self, sizes: &[usize]) -> usize {
+        sizes[self.random.random_range(0..sizes.len())]
     }
 
     fn step(&mut self, status: &'static str) -> Step {
