@@ -41,7 +41,7 @@ fn what_was_acknowledged_survives_kills() {
 fn a_loss_would_be_seen() {
     let mut ordeal = Ordeal::new();
     let running = Running::start(&mut ordeal.simulate());
-    assert!(running.prints_more_than(200));
+    assert!(running.prints_more_than(6_000));
     let ended = running.kill();
     let mut acknowledged = Acknowledged::read(&ended.stdout);
     assert_eq!(acknowledged.compare(&ordeal.data_dir()), Losses::default());
