@@ -10,8 +10,8 @@ use crate::accounts::{Accounts, ApiKey, AuditRecord, User, UserRef};
 use crate::error::{Error, OpenError};
 use crate::records::{
     BatchReceipt, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, DeadLetterMiscount, Expiry,
-    GroupWrites, Identity, KeptDeadLetter, Loaded, LogEntry, OrderFilter, OrderList, OrderRecord, PartyKind,
-    StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    GroupWrites, Identity, KeptDeadLetter, Landed, Loaded, LogEntry, OrderFilter, OrderList, OrderRecord,
+    PartyKind, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };
 
 /// Writes groups. A writer belongs to one thread.
@@ -48,8 +48,11 @@ pub trait Writer: Send {
 
     /// Waits for what is written behind and tells what came of it, once. After a failure everything that was decided on top of
     /// it is void.
-    fn finish(&mut self) -> Option<Result<Committed, Error>> {
-        None
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if nobody can tell any more.
+    fn finish(&mut self) -> Result<Option<Landed>, Error> {
+        Ok(None)
     }
 
     /// Whether a commit is durable: settles an unknown outcome.

@@ -22,7 +22,7 @@ pub use api::{Group, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
     BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, DeadLetterMiscount,
-    Expiry, GroupWrites, HeadChange, Identity, KeptDeadLetter, ListedOrder, Loaded, LogEntry, NewDeadLetter,
-    NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven, StatusCount,
-    StoredAnswer, StoredLifecycle, Totals,
+    Expiry, GroupWrites, HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry,
+    NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven,
+    StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };

@@ -21,9 +21,13 @@ pub const MAX_GIVE_WAY: Duration = Duration::from_millis(1_500);
 pub const GIVE_WAY_PAUSE: Duration = Duration::from_millis(2);
 /// The latest orders whose heads the writer keeps in memory for certain; at most twice as many, of ≈ 330 bytes each.
 pub const CACHED_HEADS: usize = 128 * 1024;
-/// Heads that are not in their table yet, at most by a group's: readers look through them, and a start reads them.
+/// Heads of a group that may be on its way while the next one is decided, and names that this one may have to look up: memory
+/// then holds what both have touched.
+pub const HEADS_ON_THEIR_WAY: usize = CACHED_HEADS / 4;
+/// Heads that are not in their table yet, at most by two groups': readers look through them, and a start reads them.
 pub const DEFERRED_HEADS: usize = 64 * 1024;
-/// Within so many changes of heads every deferred head is written: bounds what is stored of them to twice as many, of ≈ 80 bytes.
+/// Within so many changes of heads every deferred head is written: bounds what is stored of them to twice as many, of ≈ 80
+/// bytes each (up to 560, of orders with many reports).
 pub const DEFERRED_ROUND: usize = 128 * 1024;
 /// Deferred heads written at once when a store is closed.
 pub const DEFERRED_AT_ONCE: usize = 4_096;

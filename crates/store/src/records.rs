@@ -1,6 +1,9 @@
 //! What goes into a store and comes out of it.
 
+use std::time::Duration;
+
 use crate::accounts::AuditRecord;
+use crate::error::Error;
 use model::fingerprint::Fingerprint;
 use model::ids::{DeadLetterId, LifecycleId, OrderKey, Owner, PartyId, Position, Version};
 use model::public_id::PublicId;
@@ -267,6 +270,15 @@ pub struct Committed {
     pub commit: CommitId,
     /// The last position of the log, which is the group's if it has entries.
     pub last_position: Position,
+}
+
+/// What came of a group that was written behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landed {
+    /// As its commit would have said.
+    pub result: Result<Committed, Error>,
+    /// What writing it and making it durable took.
+    pub took: Duration,
 }
 
 /// Kinds of parties that have a name outside and a number inside.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::Lifecycle;
 use model::event_id::EventIdCodec;
@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::commands::Submission;
 use super::limits::KNOWN_PARTIES;
+use super::units::Pending;
 use crate::clock::Clock;
 
 /// Work of the writer that is no group.
@@ -45,13 +46,7 @@ impl Answers {
 /// What reaches the writer.
 pub(super) enum Work {
     /// Commands to be decided.
-    Submission {
-        submission: Submission,
-        reply: oneshot::Sender<OnceAnswer>,
-        /// The place in the queue, given back when the answer is.
-        place: OwnedSemaphorePermit,
-        queued_at: Instant,
-    },
+    Submission(Box<Pending>),
     /// Something else for the writer to do, between groups.
     Task(Task),
     /// Take no more.
@@ -263,12 +258,7 @@ impl Handle {
         place: OwnedSemaphorePermit,
     ) -> Result<Answers, SubmitError> {
         let (reply, answers) = oneshot::channel();
-        let work = Work::Submission {
-            submission,
-            reply,
-            place,
-            queued_at: Instant::now(),
-        };
+        let work = Work::Submission(Box::new(Pending::new(submission, reply, place)));
         self.parts
             .sender
             .send(work)

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-/// Places in the queue before the writer: a command takes one, and one more for each KiB of details or metadata. They are given back
-/// with the answer, so that this is two groups and their gathering: about a tenth of a second of its work, and ≈ 50 MB at most, but for one
+/// Places in the queue before the writer: a command takes one, and one more for each KiB of details or metadata, until it is answered. Two
+/// groups: one is written while the next is decided. About a tenth of a second of the writer's work, and ≈ 50 MB at most, but for one
 /// submission that is larger by itself.
 pub const QUEUE_COMMANDS: usize = 32_768;
 /// How long a caller waits for a place in a full queue before it is told to come again.
 pub const QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// What a caller is told to wait when there was no place, or when storage fails.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Places that a group gathers: a page of heads that many of its events touch is written once, so more is faster, and this is
-/// 0.1 s of work. One larger submission is a group by itself.
+/// Places that a group gathers: what a group stores besides its entries costs less the more there are, and this is some 0.05 s of work.
+/// One larger submission is a group by itself.
 pub const GROUP_COMMANDS: usize = 16_384;
 /// Places of a group that is written behind while the next is decided. A smaller one is not worth the two hand-overs between
 /// threads, and its callers would wait for each other's groups.

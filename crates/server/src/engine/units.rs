@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::{Answer, Failure, OnceAnswer};
 use super::commands::Submission;
@@ -19,11 +19,28 @@ pub(super) struct Pending {
     /// Why what is to be stored of its answers was not.
     pub(super) failure: Option<Failure>,
     /// The place in the queue, free again when the caller is answered.
-    pub(super) place: tokio::sync::OwnedSemaphorePermit,
+    pub(super) place: OwnedSemaphorePermit,
     pub(super) queued_at: Instant,
 }
 
 impl Pending {
+    /// It joins the queue.
+    pub(super) fn new(
+        submission: Submission,
+        reply: oneshot::Sender<OnceAnswer>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            answers: vec![None; submission.commands.len()],
+            before: None,
+            failure: None,
+            submission,
+            reply,
+            place,
+            queued_at: Instant::now(),
+        }
+    }
+
     /// Tells the caller. One that went away needs no answer.
     fn answer(self) {
         let answers = match self.failure {
@@ -39,6 +56,21 @@ impl Pending {
         drop(self.place);
         let answer = self.before.unwrap_or(OnceAnswer::Decided(answers));
         self.reply.send(answer).ok();
+    }
+}
+
+/// Submissions gathered for a group, in the order in which they came.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) submissions: Vec<Pending>,
+    /// Of the queue.
+    pub(super) places: usize,
+}
+
+impl Gathered {
+    pub(super) fn add(&mut self, pending: Pending) {
+        self.places += pending.submission.places();
+        self.submissions.push(pending);
     }
 }
 

@@ -4,7 +4,7 @@
 //! void and decided anew. Few commands are committed at once: there is nothing to be done meanwhile, and the callers wait.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::ids::Position;
 use store::{CommitId, Error, Trouble, Writer};
@@ -17,7 +17,7 @@ use super::handle::Work;
 use super::judge::{GroupObservation, Judge, Ready};
 use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES};
 use super::units::{
-    Batch, Pending, Unit, earlier_answers, fail_each, parted, queued_since, take_answers, to_decide,
+    Batch, Gathered, Pending, Unit, earlier_answers, fail_each, parted, queued_since, take_answers, to_decide,
 };
 
 pub(super) struct WriterLoop {
@@ -43,22 +43,20 @@ pub(super) struct Flight {
     commit: CommitId,
     answers: Vec<OnceAnswer>,
     observation: GroupObservation,
-    took_off: Instant,
 }
 
 impl WriterLoop {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Work>) {
         while let Some(work) = self.next(&mut queue) {
-            let (mut gathered, mut places) = self.gather(Some(work), &mut queue);
-            if self.flight.is_some() && places < BEHIND_COMMANDS {
+            let mut gathered = Gathered::default();
+            self.gather(Some(work), &mut queue, &mut gathered);
+            if self.flight.is_some() && gathered.places < BEHIND_COMMANDS {
                 // Not worth a group yet: whoever is answered now may have more.
                 self.land();
-                let (more, more_places) = self.gather(None, &mut queue);
-                gathered.extend(more);
-                places += more_places;
+                self.gather(None, &mut queue, &mut gathered);
             }
-            self.run_group(gathered, places);
+            self.run_group(gathered);
         }
         self.land();
     }
@@ -74,55 +72,36 @@ impl WriterLoop {
         queue.blocking_recv()
     }
 
-    /// What is there, up to a group's places; and how many places it takes.
-    fn gather(&mut self, first: Option<Work>, queue: &mut mpsc::Receiver<Work>) -> (Vec<Pending>, usize) {
+    /// Adds what is there, up to a group's places, behind what was gathered before.
+    fn gather(&mut self, first: Option<Work>, queue: &mut mpsc::Receiver<Work>, gathered: &mut Gathered) {
         // Whoever was answered just now and has more is let in first. With nobody about this takes no time.
         std::thread::yield_now();
-        let mut gathered = Vec::new();
-        let mut places = 0;
         let mut next = first.or_else(|| queue.try_recv().ok());
         while let Some(work) = next {
             match work {
-                Work::Submission {
-                    submission,
-                    reply,
-                    place,
-                    queued_at,
-                } => {
-                    places += submission.places();
-                    gathered.push(Pending {
-                        answers: vec![None; submission.commands.len()],
-                        before: None,
-                        failure: None,
-                        submission,
-                        reply,
-                        place,
-                        queued_at,
-                    });
-                }
+                Work::Submission(pending) => gathered.add(*pending),
                 Work::Task(task) => {
                     // What came before it is done before it: no number of tasks keeps a group waiting.
-                    self.run_group(std::mem::take(&mut gathered), places);
+                    self.run_group(std::mem::take(gathered));
                     self.land();
-                    places = 0;
                     task(&mut *self.writer);
                 }
                 Work::Close => queue.close(),
             }
-            next = if places < self.group_commands {
+            next = if gathered.places < self.group_commands {
                 queue.try_recv().ok()
             } else {
                 None
             };
         }
-        (gathered, places)
     }
 
-    fn run_group(&mut self, gathered: Vec<Pending>, places: usize) {
-        if gathered.is_empty() {
+    fn run_group(&mut self, gathered: Gathered) {
+        if gathered.submissions.is_empty() {
             return;
         }
-        let batch = Batch::of(gathered);
+        let places = gathered.places;
+        let batch = Batch::of(gathered.submissions);
         if places >= BEHIND_COMMANDS && self.writer.writes_behind() {
             self.take_off(batch);
         } else {
@@ -143,8 +122,12 @@ impl WriterLoop {
         let is_sound = self.land();
         let ready = match ready {
             Ok(ready) if is_sound => ready,
-            // Once more, in the way that finds out whom to blame.
-            Ok(_) | Err(_) => return self.write_now(batch),
+            Ok(_) => return self.write_now(batch),
+            Err(error) => {
+                // Often for what was on its way and failed, whose own error is told. If not, it comes again.
+                tracing::debug!(error.detail = %error, "a group is decided again");
+                return self.write_now(batch);
+            }
         };
         if ready.writes.is_empty() {
             self.observe_repeated(ready.observation.duplicates);
@@ -162,10 +145,12 @@ impl WriterLoop {
                     commit,
                     answers: ready.answers,
                     observation: ready.observation,
-                    took_off: Instant::now(),
                 });
             }
-            Err(_) => self.write_now(batch),
+            Err(error) => {
+                tracing::debug!(error.detail = %error, "a group is written at once");
+                self.write_now(batch);
+            }
         }
     }
 
@@ -185,39 +170,51 @@ impl WriterLoop {
         let Some(mut flight) = self.flight.take() else {
             return true;
         };
-        let is_sound = match self.writer.finish() {
+        let landed = self.writer.finish().ok().flatten();
+        let took = landed.as_ref().map_or(Duration::ZERO, |landed| landed.took);
+        let is_sound = match landed.map(|landed| landed.result) {
             Some(Ok(committed)) => {
                 self.committed.send_replace(committed.last_position);
-                flight.observation.commit = flight.took_off.elapsed();
+                flight.observation.commit = took;
                 self.observe(&flight.observation);
                 true
             }
-            Some(Err(Error::OutcomeUnknown { trouble, .. })) => {
+            None | Some(Err(Error::OutcomeUnknown { .. })) => {
                 self.unsettled = Some(Unsettled::of(flight.commit, &flight.observation));
                 match self.settle() {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        self.write_now(flight.batch);
-                        return false;
-                    }
-                    Err(_) => {
-                        self.observe_failure();
-                        let Batch { submissions, units } = &mut flight.batch;
-                        fail_each(submissions, units, Failure::Unavailable(trouble));
-                        flight.batch.answer();
-                        return false;
-                    }
+                    Ok(true) => false,
+                    Ok(false) => return self.write_again(flight.batch),
+                    Err(error) => return self.give_up(flight.batch, &error),
                 }
-                false
             }
-            Some(Err(_)) | None => {
-                self.write_now(flight.batch);
-                return false;
-            }
+            Some(Err(_)) => return self.write_again(flight.batch),
         };
         take_answers(&mut flight.batch.submissions, &flight.batch.units, flight.answers);
         flight.batch.answer();
         is_sound
+    }
+
+    /// Nothing of it is stored: once more, in the way that finds out whom to blame.
+    fn write_again(&mut self, batch: Batch) -> bool {
+        self.write_now(batch);
+        false
+    }
+
+    /// Nobody knows whether it is stored, and asking fails.
+    fn give_up(&mut self, mut batch: Batch, error: &Error) -> bool {
+        self.observe_failure();
+        tracing::error!(error.detail = %error, "the outcome of a commit is unknown");
+        let trouble = match error {
+            Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => *trouble,
+            Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong => Trouble::Failed,
+        };
+        fail_each(
+            &mut batch.submissions,
+            &batch.units,
+            Failure::Unavailable(trouble),
+        );
+        batch.answer();
+        false
     }
 
     /// Decides and commits; where the database refuses a value, each half by itself, until only the command to blame fails.

@@ -66,8 +66,8 @@ pub const PAGE_DEFAULT: u32 = 50;
 pub const STREAM_GROUP: usize = 1_000;
 /// Bytes of such a group, over which it is handed in with fewer events: some 1,000 events of a usual size.
 pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
-/// Groups of one stream under way: those that are written, those that are decided meanwhile, and those that are parsed. Others find room
-/// in the queue beside them.
+/// Groups of one stream under way: those that are written, those that are decided meanwhile, and those that are parsed. They take three
+/// quarters of the queue, and leave room for everybody else at once; a second stream waits its turn.
 pub const STREAM_GROUPS: usize = 24;
 /// Addresses and descriptions (wire contract §1).
 pub const ADDRESS_CHARS: usize = 500;

@@ -2,14 +2,23 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::core::{Core, Placed};
 use crate::error::{Error, Trouble};
 
+/// The core as it comes back.
+pub(super) struct Done {
+    pub(super) core: Box<Core>,
+    pub(super) result: Result<(), Error>,
+    /// What the commit took.
+    pub(super) took: Duration,
+}
+
 pub(super) struct Behind {
     /// `None` once the thread is to end.
     jobs: Option<SyncSender<(Box<Core>, Placed)>>,
-    done: Receiver<(Box<Core>, Result<(), Error>)>,
+    done: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -21,9 +30,11 @@ impl Behind {
             .name("committer".to_owned())
             .spawn(move || {
                 while let Ok((mut core, group)) = taken.recv() {
+                    let began = Instant::now();
                     let result = core.commit(&group);
+                    let took = began.elapsed();
                     // What it was made of goes while the next one is on its way.
-                    if give.send((core, result)).is_err() {
+                    if give.send(Done { core, result, took }).is_err() {
                         return;
                     }
                     drop(group);
@@ -45,9 +56,16 @@ impl Behind {
         jobs.send((core, group)).map_err(|_| gone())
     }
 
-    /// Waits for what was handed over.
-    pub(super) fn wait(&self) -> Result<(Box<Core>, Result<(), Error>), Error> {
-        self.done.recv().map_err(|_| gone())
+    /// Waits for what was handed over. A panic of the thread goes on here: whoever watches this one is to see it.
+    pub(super) fn wait(&mut self) -> Result<Done, Error> {
+        let done = self.done.recv();
+        if done.is_err()
+            && let Some(thread) = self.thread.take()
+            && let Err(panic) = thread.join()
+        {
+            std::panic::resume_unwind(panic);
+        }
+        done.map_err(|_| gone())
     }
 }
 

@@ -29,12 +29,20 @@ impl HeadCache {
         self.heads.get(&key)
     }
 
-    /// Keeps what was found of an order under the name by which it was looked for.
-    pub(super) fn put(&mut self, order: &OrderRef, loaded: Loaded) {
+    /// Keeps what was found of an order under the name by which it was looked for, unless its head is here already: then that
+    /// is the one.
+    pub(super) fn keep(&mut self, order: &OrderRef, found: Loaded) -> Loaded {
+        let key = found.head.order;
         if let OrderRef::Public(id) = order {
-            self.put_key(id.clone(), loaded.head.order);
+            self.put_key(id.clone(), key);
         }
-        self.put_head(loaded);
+        match self.heads.get(&key) {
+            Some(known) => known,
+            None => {
+                self.put_head(found.clone());
+                found
+            }
+        }
     }
 
     pub(super) fn put_key(&mut self, id: PublicId, key: OrderKey) {

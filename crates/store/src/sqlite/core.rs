@@ -7,7 +7,7 @@ use model::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
-use super::deferred::{Deferred, Step, is_timed};
+use super::deferred::{Deferred, LastCommit, Step, is_timed};
 use super::{audit, counts, dead_letters, receipts, rows};
 use crate::digest::CommitDigest;
 use crate::error::Error;
@@ -136,15 +136,18 @@ impl Core {
                 position = position.next();
             }
         }
+        let last = LastCommit {
+            commit: group.commit,
+            digest: digest.finish(),
+        };
         let step = self
             .deferred
-            .write(connection, group.commit, &writes.heads, &group.placements)?;
+            .write(connection, last, &writes.heads, &group.placements)?;
         counts::write(connection, &writes.heads)?;
         dead_letters::insert(connection, &writes.dead_letters)?;
         for record in &writes.records {
             write_record(connection, record)?;
         }
-        let digest = digest.finish();
         rows::insert_commit(
             connection,
             group.commit,
@@ -152,9 +155,9 @@ impl Core {
             group.at,
             group.first_position,
             entries,
-            &digest,
+            &last.digest,
         )?;
-        Ok((step, digest))
+        Ok((step, last.digest))
     }
 
     /// Writes what is deferred, a little at a time: for a store that is closed.

@@ -54,9 +54,8 @@ impl Group for SqliteGroup<'_> {
         }
         let names: Vec<&OrderRef> = missing.iter().map(|(_, order)| *order).collect();
         for ((place, order), found) in missing.into_iter().zip(self.writer.look_up(&names)?) {
-            if let Some(found) = &found {
-                self.writer.cache.put(order, found.clone());
-            }
+            // It may be in memory under another name, and newer than what could be read.
+            let found = found.map(|found| self.writer.cache.keep(order, found));
             if let Some(slot) = loaded.get_mut(place) {
                 *slot = found;
             }

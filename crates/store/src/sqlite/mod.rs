@@ -20,6 +20,7 @@ mod deferred;
 mod group;
 mod lifecycles;
 mod lists;
+mod loader;
 mod reader;
 mod readers;
 mod receipts;
@@ -78,7 +79,8 @@ pub struct SqliteStore {
     identity: Identity,
     database: Database,
     readers: Readers,
-    deferred: Arc<Published>,
+    /// `None` where another process may be writing.
+    deferred: Option<Arc<Published>>,
     options: SqliteOptions,
     checkpointer: Arc<Checkpointer>,
     /// One writer at a time; it gives the place back when it is dropped.
@@ -95,12 +97,12 @@ impl SqliteStore {
     pub fn open(folder: DataFolder, birth: &Birth, options: SqliteOptions) -> Result<Self, OpenError> {
         let database = Database::new(folder.database());
         let identity = database.prepare(birth)?;
-        let deferred = deferred_of(&database, false)?;
+        let deferred = deferred_of(&database)?;
         let checkpointer = Checkpointer::start(&database, &options)?;
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone(), deferred.clone()),
-            deferred,
+            readers: Readers::new(database.clone(), Some(deferred.clone())),
+            deferred: Some(deferred),
             database,
             options,
             checkpointer,
@@ -117,11 +119,10 @@ impl SqliteStore {
         let database = Database::new(folder.join(crate::folder::DATABASE_FILE));
         let identity = database.look(folder)?;
         let options = SqliteOptions::default();
-        let deferred = deferred_of(&database, true)?;
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone(), deferred.clone()),
-            deferred,
+            readers: Readers::new(database.clone(), None),
+            deferred: None,
             checkpointer: Checkpointer::idle(&options),
             database,
             options,
@@ -145,7 +146,9 @@ impl Store for SqliteStore {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
-        let folder = self.folder.clone().ok_or_else(only_read)?;
+        let (Some(folder), Some(deferred)) = (self.folder.clone(), self.deferred.clone()) else {
+            return Err(only_read());
+        };
         if self.writer_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::Unavailable {
                 trouble: Trouble::Busy,
@@ -160,7 +163,7 @@ impl Store for SqliteStore {
             &self.database,
             &self.options,
             self.checkpointer.clone(),
-            self.deferred.clone(),
+            deferred,
             taken,
         )?;
         Ok(Box::new(writer))
@@ -187,16 +190,11 @@ impl Store for SqliteStore {
 }
 
 /// What was deferred when the store was last written.
-fn deferred_of(database: &Database, others_write: bool) -> Result<Arc<Published>, OpenError> {
-    let edition = database.connect_reader().and_then(|connection| {
-        let last = if others_write {
-            None
-        } else {
-            Some(readers::last_commit(&connection)?)
-        };
-        deferred::left(&connection, last)
-    });
-    let edition = edition.map_err(|error| database.open_error(error))?;
+fn deferred_of(database: &Database) -> Result<Arc<Published>, OpenError> {
+    let edition = database
+        .connect_reader()
+        .and_then(|connection| deferred::left(&connection))
+        .map_err(|error| database.open_error(error))?;
     Ok(Arc::new(Published::new(edition)))
 }
 

@@ -6,19 +6,19 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::connect::Database;
-use super::deferred::{AsOf, Published};
+use super::deferred::{AsOf, Published, last_commit, left};
 use super::reader::SqliteReader;
 use crate::api::Reader;
 use crate::error::{Error, Trouble};
 use crate::limits::{MAX_READ, READERS};
-use crate::records::CommitId;
 
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS_PER_LOOK: i32 = 10_000;
 
 pub(super) struct Readers {
     database: Database,
-    deferred: Arc<Published>,
+    /// `None`: another process writes.
+    deferred: Option<Arc<Published>>,
     pool: Mutex<Pool>,
     returned: Condvar,
 }
@@ -31,7 +31,7 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(database: Database, deferred: Arc<Published>) -> Self {
+    pub(super) fn new(database: Database, deferred: Option<Arc<Published>>) -> Self {
         Self {
             database,
             deferred,
@@ -53,7 +53,10 @@ impl Readers {
         };
         let began = Instant::now();
         open.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > MAX_READ))?;
-        let deferred = begin(open, &self.deferred, began + MAX_READ)?;
+        let deferred = match &self.deferred {
+            Some(published) => begin(open, published, began + MAX_READ)?,
+            None => begin_beside_others(open)?,
+        };
         let result = job(&mut SqliteReader::new(open, &deferred, began + MAX_READ));
         let ended = open
             .progress_handler(0, None::<fn() -> bool>)
@@ -123,19 +126,21 @@ pub(super) fn begin(connection: &Connection, published: &Published, ends_at: Ins
     while Instant::now() < ends_at {
         let edition = published.edition();
         connection.execute_batch("BEGIN")?;
-        if let Some(deferred) = AsOf::new(edition, last_commit(connection)?) {
+        let deferred = last_commit(connection).map(|last| AsOf::new(edition, last));
+        if let Ok(Some(deferred)) = deferred {
             return Ok(deferred);
         }
-        connection.execute_batch("COMMIT")?;
+        connection.execute_batch("ROLLBACK")?;
+        deferred?;
     }
     Err(Error::ReadTooLong)
 }
 
-/// The last commit of a connection's transaction.
-pub(super) fn last_commit(connection: &Connection) -> Result<CommitId, Error> {
-    let mut select = connection.prepare_cached("SELECT max(commit_id) FROM commits")?;
-    let last: Option<i64> = select.query_row([], |row| row.get(0))?;
-    Ok(CommitId(last.unwrap_or(0)))
+/// The same where another process writes, and tells nobody: what is deferred is read in the transaction itself.
+fn begin_beside_others(connection: &Connection) -> Result<AsOf, Error> {
+    connection.execute_batch("BEGIN")?;
+    let last = last_commit(connection)?;
+    AsOf::new(Arc::new(left(connection)?), last).ok_or_else(|| Error::damaged("a transaction that changes"))
 }
 
 fn closed() -> Error {

@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use model::command::OrderRef;
 use model::ids::{DeadLetterId, OrderKey, PartyId, Position};
-use model::public_id::PublicId;
 use model::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::accounts::SqliteAccounts;
-use super::behind::Behind;
+use super::behind::{Behind, Done};
 use super::cache::HeadCache;
 use super::checkpoint::Checkpointer;
 use super::connect::Database;
@@ -18,14 +17,14 @@ use super::convert::number;
 use super::core::{Core, Placed};
 use super::deferred::{Bounds, Deferred, Published};
 use super::group::SqliteGroup;
-use super::statements::{head_columns, head_from_row};
-use super::{SqliteOptions, WriterPlace, api_keys, dead_letters, readers, receipts};
+use super::loader::Loader;
+use super::{SqliteOptions, WriterPlace, api_keys, dead_letters, receipts};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::digest::{ONE_WRITER, genesis};
 use crate::error::{Error, Trouble};
-use crate::limits::MAX_READ;
-use crate::records::{CommitId, Committed, Expiry, GroupWrites, Loaded, PartyKind};
+use crate::limits::HEADS_ON_THEIR_WAY;
+use crate::records::{CommitId, Committed, Expiry, GroupWrites, Landed, Loaded, PartyKind};
 
 /// The ends of what is stored: what the next group goes on from.
 #[derive(Clone, Copy)]
@@ -42,10 +41,8 @@ pub(super) struct SqliteWriter {
     core: Option<Box<Core>>,
     behind: Behind,
     /// What came of such a group, until it is asked for.
-    outcome: Option<Result<Committed, Error>>,
-    /// Reads heads while the core is away.
-    loader: Connection,
-    published: Arc<Published>,
+    outcome: Option<Landed>,
+    loader: Loader,
     store_id: [u8; 16],
     /// Of what is stored and of what is on its way.
     pub(super) ends: Ends,
@@ -71,7 +68,7 @@ impl SqliteWriter {
             heads: options.deferred_heads,
             round: options.deferred_round,
         };
-        let deferred = Deferred::load(&connection, ends.commit, bounds, published.clone())?;
+        let deferred = Deferred::load(&connection, bounds, published.clone())?;
         Ok(Self {
             core: Some(Box::new(Core {
                 connection,
@@ -82,8 +79,7 @@ impl SqliteWriter {
             })),
             behind: Behind::start()?,
             outcome: None,
-            loader: database.connect_reader()?,
-            published,
+            loader: Loader::new(database.connect_reader()?, published),
             store_id,
             ends,
             cache: HeadCache::default(),
@@ -95,19 +91,17 @@ impl SqliteWriter {
     /// The core, as it was left: waits for it if it is away.
     fn core(&mut self) -> Result<&mut Core, Error> {
         if self.core.is_none() {
-            let (core, result) = self.behind.wait()?;
+            let Done { core, result, took } = self.behind.wait()?;
             self.stale |= result.is_err();
             let (commit, last_position) = (self.ends.commit, self.ends.position);
-            self.outcome = Some(result.map(|()| Committed {
+            let result = result.map(|()| Committed {
                 commit,
                 last_position,
-            }));
+            });
+            self.outcome = Some(Landed { result, took });
             self.core = Some(core);
         }
-        self.core.as_deref_mut().ok_or_else(|| Error::Unavailable {
-            trouble: Trouble::Failed,
-            detail: "the writer is gone".to_owned(),
-        })
+        self.core.as_deref_mut().ok_or_else(no_core)
     }
 
     /// The core, with everything in memory as it is stored. A group that was dropped leaves nothing to settle, unless it could
@@ -129,7 +123,7 @@ impl SqliteWriter {
             core.connection.execute_batch("ROLLBACK")?;
         }
         let (ends, digest) = read_ends(&core.connection, &store_id)?;
-        core.deferred.reload(&core.connection, ends.commit)?;
+        core.deferred.recover(&core.connection)?;
         core.digest = digest;
         self.ends = ends;
         self.cache.clear();
@@ -142,36 +136,23 @@ impl SqliteWriter {
         self.core()?;
         match &self.outcome {
             // Whatever is decided on top of it is void.
-            Some(Err(error)) => Err(error.clone()),
-            Some(Ok(_)) | None => Ok(&self.core()?.connection),
+            Some(Landed {
+                result: Err(error), ..
+            }) => Err(error.clone()),
+            Some(_) | None => Ok(&self.core()?.connection),
         }
     }
 
-    /// Looks orders up that are not in memory: nothing that is on its way is about them.
+    /// Looks orders up that are not in memory under these names.
     pub(super) fn look_up(&mut self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
-        if let Some(core) = &self.core {
-            let find = |order: &&OrderRef| {
-                let mut loaded = find_head(&core.connection, order)?;
-                if let Some(loaded) = &mut loaded {
-                    core.deferred.bring_up(loaded)?;
-                }
-                Ok(loaded)
-            };
-            return orders.iter().map(find).collect();
+        // So many that memory would lose what is on its way.
+        if orders.len() > HEADS_ON_THEIR_WAY {
+            self.stored()?;
         }
-        let deferred = readers::begin(&self.loader, &self.published, Instant::now() + MAX_READ)?;
-        let find = |order: &&OrderRef| {
-            let mut loaded = find_head(&self.loader, order)?;
-            if let Some(Loaded { head, placement }) = &mut loaded
-                && let Some(update) = deferred.find(head.order)
-            {
-                update.bring_up(head, placement)?;
-            }
-            Ok(loaded)
-        };
-        let found = orders.iter().map(find).collect();
-        self.loader.execute_batch("COMMIT")?;
-        found
+        match &self.core {
+            Some(core) => core.look_up(orders),
+            None => self.loader.look_up(orders),
+        }
     }
 
     /// Gives a group its place in the log: the next.
@@ -262,10 +243,15 @@ impl Writer for SqliteWriter {
 
     fn commit_behind(&mut self, commit: CommitId, at: Timestamp, writes: GroupWrites) -> Result<(), Error> {
         self.settled()?;
-        let placed = self.place(commit, at, writes)?;
-        let Some(core) = self.core.take() else {
+        if writes.heads.len() > HEADS_ON_THEIR_WAY {
+            let began = Instant::now();
+            let result = self.commit(commit, at, writes);
+            let took = began.elapsed();
+            self.outcome = Some(Landed { result, took });
             return Ok(());
-        };
+        }
+        let placed = self.place(commit, at, writes)?;
+        let core = self.core.take().ok_or_else(no_core)?;
         self.outcome = None;
         self.ends.position = placed.last_position();
         self.ends.commit = commit;
@@ -273,13 +259,9 @@ impl Writer for SqliteWriter {
         self.behind.commit(core, placed)
     }
 
-    fn finish(&mut self) -> Option<Result<Committed, Error>> {
-        if self.core.is_none()
-            && let Err(error) = self.core()
-        {
-            return Some(Err(error));
-        }
-        self.outcome.take()
+    fn finish(&mut self) -> Result<Option<Landed>, Error> {
+        self.core()?;
+        Ok(self.outcome.take())
     }
 
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {
@@ -334,36 +316,11 @@ impl Writer for SqliteWriter {
     }
 }
 
-fn find_head(connection: &Connection, order: &OrderRef) -> Result<Option<Loaded>, Error> {
-    match order {
-        OrderRef::Public(id) => head_by_public_id(connection, id),
-        OrderRef::Key(key) => head_by_key(connection, *key),
+fn no_core() -> Error {
+    Error::Unavailable {
+        trouble: Trouble::Failed,
+        detail: "the writer is gone".to_owned(),
     }
-}
-
-fn head_by_public_id(connection: &Connection, id: &PublicId) -> Result<Option<Loaded>, Error> {
-    let mut find = connection.prepare_cached(concat!(
-        "SELECT ",
-        head_columns!(),
-        " FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.public_id = ?1"
-    ))?;
-    let mut rows = find.query([id.as_str()])?;
-    rows.next()?.map(loaded).transpose()
-}
-
-fn head_by_key(connection: &Connection, key: OrderKey) -> Result<Option<Loaded>, Error> {
-    let mut find = connection.prepare_cached(concat!(
-        "SELECT ",
-        head_columns!(),
-        " FROM order_heads h WHERE h.order_key = ?1"
-    ))?;
-    let mut rows = find.query([key.get()])?;
-    rows.next()?.map(loaded).transpose()
-}
-
-fn loaded(row: &rusqlite::Row<'_>) -> Result<Loaded, Error> {
-    let (head, placement) = head_from_row(row)?;
-    Ok(Loaded { head, placement })
 }
 
 /// The ends of what is stored. They must fit each other: nothing is built on a log whose end is damaged.

@@ -1,6 +1,7 @@
 //! Groups that are written while the next one is decided on top of them.
 
-use model::ids::Version;
+use model::command::OrderRef;
+use model::ids::{OrderKey, Version};
 use store::verify::verify;
 use store::{CommitId, Committed, Error, Store};
 
@@ -12,13 +13,18 @@ fn begin(clerk: &mut Clerk, wishes: &[Wish]) -> Option<Result<Committed, Error>>
     let mut group = clerk.writer.begin().unwrap();
     let writes = clerk.rules.judge(&mut *group, wishes);
     drop(group);
-    let before = clerk.writer.finish();
+    let before = finish(clerk);
     let commit = clerk.writer.next_commit().unwrap();
     clerk
         .writer
         .commit_behind(commit, clerk.rules.now, writes)
         .unwrap();
     before
+}
+
+/// What came of the group that was on its way.
+fn finish(clerk: &mut Clerk) -> Option<Result<Committed, Error>> {
+    clerk.writer.finish().unwrap().map(|landed| landed.result)
 }
 
 #[test]
@@ -32,8 +38,8 @@ fn each_is_decided_on_top_of_the_one_that_is_on_its_way() {
         let landed = begin(&mut clerk, &[reported("A-1", step)]).unwrap().unwrap();
         assert_eq!(landed.commit, CommitId(number));
     }
-    assert_eq!(clerk.writer.finish().unwrap().unwrap().commit, CommitId(4));
-    assert_eq!(clerk.writer.finish(), None, "it is told once");
+    assert_eq!(finish(&mut clerk).unwrap().unwrap().commit, CommitId(4));
+    assert_eq!(finish(&mut clerk), None, "it is told once");
     let history = |name| {
         store.reading(|reader| {
             let order = reader.order(&named(name))?.unwrap();
@@ -60,7 +66,7 @@ fn what_is_asked_of_the_log_waits_for_it() {
     let entry = group.entry(&loaded, Version::new(2)).unwrap().unwrap();
     assert_eq!(entry.status, loaded.head.status);
     drop(group);
-    assert!(clerk.writer.finish().unwrap().is_ok());
+    assert!(finish(&mut clerk).unwrap().is_ok());
     clerk.write(&[reported("A-1", "in_transit")]);
 }
 
@@ -79,7 +85,31 @@ fn orders_that_are_not_in_memory_are_found_meanwhile() {
         &[reported("A-2", "in_transit"), reported("A-1", "in_transit")],
     );
     assert!(landed.unwrap().is_ok());
-    assert!(clerk.writer.finish().unwrap().is_ok());
+    assert!(finish(&mut clerk).unwrap().is_ok());
+    drop(clerk);
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
+}
+
+#[test]
+fn an_order_that_is_on_its_way_under_one_name_is_found_under_another() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    Clerk::of(&*store).write(&[created("P-0")]);
+    // Nothing is in memory, and the group takes a while.
+    let mut clerk = Clerk::of(&*store);
+    let mut wishes: Vec<Wish> = (0..2_000).map(|number| created(&format!("X-{number}"))).collect();
+    wishes.push(Wish::Report {
+        order: OrderRef::Key(OrderKey::new(1)),
+        status: "picked_up",
+        notes: None,
+    });
+    begin(&mut clerk, &wishes);
+    assert!(
+        begin(&mut clerk, &[reported("P-0", "in_transit")])
+            .unwrap()
+            .is_ok()
+    );
+    assert!(finish(&mut clerk).unwrap().is_ok());
     drop(clerk);
     assert_eq!(verify(&*store, &mut |_| {}).findings, []);
 }
@@ -100,7 +130,7 @@ fn after_one_that_fails_nothing_is_left_of_it_nor_of_what_was_decided_on_top() {
     let refused = group.history(&loaded);
     assert!(matches!(refused, Err(Error::Statement(_))), "{refused:?}");
     drop(group);
-    let failed = clerk.writer.finish();
+    let failed = finish(&mut clerk);
     assert!(matches!(failed, Some(Err(Error::Statement(_)))), "{failed:?}");
     // As if it had never been.
     let done = clerk.write(&[reported("A-1", "picked_up")]);

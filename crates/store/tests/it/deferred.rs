@@ -126,26 +126,82 @@ proptest! {
     }
 }
 
+/// The most changes that were stored at a time, where each group of a round of wishes makes so many.
+fn most_stored(groups: usize, each: usize, wishes: impl Fn(usize) -> Vec<Wish>) -> usize {
+    let folder = SqliteFolder::new();
+    let options = SqliteOptions {
+        deferred_heads: MANY_HEADS,
+        deferred_round: MANY_ROUND,
+        ..SqliteOptions::default()
+    };
+    let store = folder.open_with(options).unwrap();
+    let mut clerk = Clerk::of(&store);
+    let all: Vec<Wish> = (0..MANY_ORDERS).map(|number| created(&name(number))).collect();
+    clerk.write(&all);
+    let stored = |group| {
+        clerk.write(&wishes(group));
+        usize::try_from(stored_rows(&folder)).unwrap() * each
+    };
+    let most = (0..groups).map(stored).max().unwrap();
+    drop(clerk);
+    assert_eq!(verify(&store, &mut |_| {}).findings, []);
+    most
+}
+
+const MANY_ORDERS: usize = 1_200;
+const MANY_HEADS: usize = 64;
+const MANY_ROUND: usize = 128;
+/// Two rounds, and the groups in which they end.
+const MANY_CHANGES: usize = 2 * MANY_ROUND + 16;
+
 #[test]
 fn what_is_stored_of_deferred_heads_is_bounded_however_few_orders_move() {
-    let folder = SqliteFolder::new();
-    let store = folder.open_with(few()).unwrap();
-    let mut clerk = Clerk::of(&store);
-    clerk.write(&all_created());
-    let few = ["P-0", "P-1", "P-2"];
-    for step in ["picked_up", "in_transit"] {
-        clerk.write(&few.map(|parcel| reported(parcel, step)));
-    }
-    let most = (0..200)
-        .map(|group| {
-            // Kept, as it comes too late: its version rises for ever.
-            clerk.write(&[reported(few[group % 3], "picked_up")]);
-            stored_rows(&folder)
-        })
-        .max();
-    // Two rounds, of a change a group, and the group under way.
-    let two_rounds = i64::try_from(2 * ROUND + 1).unwrap();
-    assert!(most.unwrap() > 1 && most.unwrap() <= two_rounds, "{most:?}");
+    let most = most_stored(700, 4, |group| {
+        // Kept, as the later ones come too late: their versions rise for ever.
+        let steps = ["picked_up", "in_transit", "picked_up"];
+        let step = steps[group.min(2)];
+        (0..4).map(|parcel| reported(&name(parcel), step)).collect()
+    });
+    assert!(most <= MANY_CHANGES, "{most}");
+}
+
+#[test]
+fn it_is_bounded_where_always_the_youngest_orders_move() {
+    let one_each = most_stored(MANY_ORDERS / 8, 8, |group| {
+        let parcels = group * 8..group * 8 + 8;
+        parcels
+            .map(|parcel| reported(&name(parcel), "picked_up"))
+            .collect()
+    });
+    assert!(one_each <= MANY_CHANGES, "{one_each}");
+    // Each takes its steps in the groups that follow its first.
+    let window = most_stored(MANY_ORDERS / 4, 12, |group| {
+        let aged = |age: usize, step: &'static str| {
+            let first = group
+                .checked_sub(age)
+                .map_or(0..0, |group| 4 * group..4 * group + 4);
+            first.map(move |parcel| reported(&name(parcel), step))
+        };
+        aged(2, "delivered")
+            .chain(aged(1, "in_transit"))
+            .chain(aged(0, "picked_up"))
+            .collect()
+    });
+    assert!(window <= MANY_CHANGES, "{window}");
+}
+
+#[test]
+fn it_is_bounded_where_few_orders_move_after_many() {
+    let most = most_stored(900, 8, |group| {
+        if group == 0 {
+            return (0..600)
+                .map(|parcel| reported(&name(parcel), "picked_up"))
+                .collect();
+        }
+        let step = if group == 1 { "in_transit" } else { "picked_up" };
+        (0..8).map(|parcel| reported(&name(parcel), step)).collect()
+    });
+    assert!(most <= MANY_CHANGES, "{most}");
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Large groups: each is decided while the one before it is written, whatever comes of that one.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 
-use server::engine::{Answer, Command, Failure, Outcome, Submission};
+use server::engine::{Answer, Command, Failure, GROUP_COMMANDS, Outcome, Submission};
 use store::Trouble;
 
 use super::refused_data::{REFUSED, refuse_a_time};
 use super::unsure_store::{Commit, Script, UnsureStore};
-use super::{Setting, Stand, accepted};
+use super::{Gate, Setting, Stand, accepted, begun, submission};
 
 /// Large enough to be written behind.
 const ORDERS: usize = 600;
@@ -134,4 +136,43 @@ async fn groups_of_unknown_outcome_are_told_right_and_found_when_sent_again() {
         assert_eq!(stand.history(&name(caller, ORDERS - 1)).len(), 1);
     }
     stand.verify();
+}
+
+#[tokio::test]
+async fn what_came_while_a_group_lands_does_not_overtake_what_was_gathered_before() {
+    let (closed, mut gate, observer) = Gate::new();
+    let stand = Stand::start_with(Setting {
+        queue_commands: 20_000,
+        observer: Some(observer),
+        ..Setting::default()
+    })
+    .await;
+    stand.created("P").await;
+    *closed.lock().unwrap() = true;
+    let handle = stand.handle();
+    let enqueue = |commands| handle.enqueue_patiently(submission(commands));
+    // Both are queued before the writer goes on: the first is a group by itself, written behind.
+    let (go, wait) = sync_channel::<()>(1);
+    let mut block = pin!(handle.with_writer(move |_| {
+        wait.recv().ok();
+        Ok(())
+    }));
+    begun(block.as_mut()).await;
+    let large = (0..GROUP_COMMANDS)
+        .map(|order| stand.create(&name(0, order)))
+        .collect();
+    let large = enqueue(large).await.unwrap();
+    let first = enqueue(vec![stand.report("P", "picked_up", 1)]).await.unwrap();
+    go.send(()).unwrap();
+    assert_eq!(gate.group().commands, GROUP_COMMANDS, "it lands");
+    let second = enqueue(vec![stand.report("P", "in_warehouse", 2)]).await.unwrap();
+    let mut task = pin!(handle.with_writer(|_| Ok(())));
+    begun(task.as_mut()).await;
+    gate.open();
+    assert!(large.wait().await.unwrap().iter().all(Result::is_ok));
+    for answers in [first, second] {
+        accepted(answers.wait().await.unwrap().pop().unwrap());
+    }
+    task.await.unwrap();
+    assert_eq!(stand.statuses("P"), ["created", "picked_up", "in_warehouse"]);
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::Entry;
 use model::command::OrderRef;
@@ -12,7 +13,7 @@ use model::lifecycle::Lifecycle;
 use model::time::Timestamp;
 use store::accounts::Accounts;
 use store::{
-    CommitId, Committed, DeadLetter, Error, Expiry, Group, GroupWrites, Identity, Loaded, OpenError,
+    CommitId, Committed, DeadLetter, Error, Expiry, Group, GroupWrites, Identity, Landed, Loaded, OpenError,
     PartyKind, Reader, Store, StoredAnswer, StoredLifecycle, Trouble, Writer,
 };
 
@@ -135,15 +136,17 @@ impl Writer for UnsureWriter {
         Ok(())
     }
 
-    fn finish(&mut self) -> Option<Result<Committed, Error>> {
-        let told = self.inner.finish();
-        let scripted = self.away.take()?;
-        if scripted == Commit::Known {
-            return told;
-        }
+    fn finish(&mut self) -> Result<Option<Landed>, Error> {
+        let told = self.inner.finish()?;
+        let Some(scripted) = self.away.take().filter(|scripted| *scripted != Commit::Known) else {
+            return Ok(told);
+        };
         self.behind = scripted != Commit::NotMade;
         self.silent = scripted == Commit::MadeButSilent;
-        Some(Err(unsure()))
+        Ok(Some(Landed {
+            result: Err(unsure()),
+            took: Duration::ZERO,
+        }))
     }
 
     fn is_committed(&mut self, commit: CommitId) -> Result<bool, Error> {

@@ -6,7 +6,8 @@
 //! rows from before it are of no use and go.
 //!
 //! What is not in the table yet is in memory as well: the writer's, to know what to write, and the readers', who read
-//! through it. Heads that wait for a time are never deferred, nor is an order's first.
+//! through it. Heads that wait for a time are never deferred, nor is an order's first; orders, counts and fingerprints that no longer
+//! fit a head are written at once.
 
 mod runs;
 mod update;
@@ -19,13 +20,15 @@ use model::ids::OrderKey;
 use rusqlite::Connection;
 
 use super::rows;
+use super::statements::first;
 use crate::error::Error;
+use crate::limits::DEFERRED_AT_ONCE;
 use crate::records::{CommitId, HeadChange, Loaded, Placement};
 
 use runs::{Run, Runs};
 use update::{HeadUpdate, can_be_deferred};
 
-pub(super) use runs::{AsOf, Edition, Published};
+pub(super) use runs::{AsOf, Edition, LastCommit, Published};
 pub(super) use update::is_timed;
 
 const WRITE: &str = "UPDATE order_heads SET status = ?2, version = ?3, last_position = ?4, recorded_at = ?5, recent = ?6 \
@@ -35,7 +38,7 @@ type Unwritten = BTreeMap<OrderKey, Arc<HeadUpdate>>;
 
 /// How much is deferred.
 pub(super) struct Bounds {
-    /// Heads, at most by a group's.
+    /// Heads, at most by two groups'.
     pub(super) heads: usize,
     /// Changes of heads within which every deferred head is written.
     pub(super) round: usize,
@@ -48,14 +51,18 @@ pub(super) struct Deferred {
     unwritten: Unwritten,
     /// Where the round goes on.
     next: OrderKey,
-    /// The last commit before the round.
+    /// The last commit before the round: what was deferred since is of the next one.
     round_began: CommitId,
+    /// How many heads were deferred then.
+    round_heads: usize,
+    /// The last commit that this is true of.
+    last: Option<LastCommit>,
     published: Arc<Published>,
 }
 
 /// What a group does about heads: stored with it, and taken into memory once it is committed.
 pub(super) struct Step {
-    commit: CommitId,
+    last: LastCommit,
     deferred: Arc<Run>,
     /// Heads that went into their table with their own group.
     written_at_once: Vec<OrderKey>,
@@ -66,10 +73,9 @@ pub(super) struct Step {
 }
 
 impl Deferred {
-    /// What is stored, in a store whose last commit is this.
+    /// What is stored.
     pub(super) fn load(
         connection: &Connection,
-        last: CommitId,
         bounds: Bounds,
         published: Arc<Published>,
     ) -> Result<Self, Error> {
@@ -77,21 +83,37 @@ impl Deferred {
             bounds,
             unwritten: Unwritten::new(),
             next: OrderKey::new(i64::MIN),
-            round_began: last,
+            round_began: CommitId(0),
+            round_heads: 0,
+            last: None,
             published,
         };
-        deferred.reload(connection, last)?;
+        deferred.reload(connection)?;
         Ok(deferred)
     }
 
-    /// Believes only what is stored.
-    pub(super) fn reload(&mut self, connection: &Connection, last: CommitId) -> Result<(), Error> {
+    /// After a failure: believes only what is stored.
+    pub(super) fn recover(&mut self, connection: &Connection) -> Result<(), Error> {
+        // What failed has changed nothing here; only what became durable unseen has to be read.
+        if last_commit(connection)? == self.last {
+            return Ok(());
+        }
+        self.reload(connection)
+    }
+
+    fn reload(&mut self, connection: &Connection) -> Result<(), Error> {
         self.unwritten = stored(connection)?;
-        self.next = OrderKey::new(i64::MIN);
-        self.round_began = last;
+        self.last = last_commit(connection)?;
+        self.begin_round();
         let runs = Runs::of(run_of(&self.unwritten));
-        self.published.replace(Edition::of(Some(last), runs));
+        self.published.replace(Edition::of(self.last, runs));
         Ok(())
+    }
+
+    fn begin_round(&mut self) {
+        self.next = OrderKey::new(i64::MIN);
+        self.round_began = self.last.map_or(CommitId(0), |last| last.commit);
+        self.round_heads = self.unwritten.len();
     }
 
     /// Brings up to date what was read from the table.
@@ -107,7 +129,7 @@ impl Deferred {
     pub(super) fn write(
         &self,
         connection: &Connection,
-        commit: CommitId,
+        last: LastCommit,
         heads: &[HeadChange],
         placements: &[Placement],
     ) -> Result<Step, Error> {
@@ -123,18 +145,18 @@ impl Deferred {
         let deferred: Run = later
             .into_iter()
             .map(|(change, placement)| {
-                let update = HeadUpdate::of(&change.head, placement);
+                let update = HeadUpdate::of(&change.head, placement, last.commit);
                 (change.head.order, Arc::new(update))
             })
             .collect();
-        append(connection, commit, &deferred)?;
+        append(connection, last.commit, &deferred)?;
         let (written, next) = self.chosen(&deferred);
         write(connection, &written)?;
         if next.is_none() {
             forget(connection, self.round_began)?;
         }
         Ok(Step {
-            commit,
+            last,
             deferred: Arc::new(deferred),
             written_at_once: at_once.iter().map(|(change, _)| change.head.order).collect(),
             written,
@@ -142,14 +164,19 @@ impl Deferred {
         })
     }
 
-    /// Which heads go into the table with a group, and where the round goes on after them. As many as keep to both bounds.
+    /// Which heads go into the table with a group, and where the round goes on after them. As many as keep to both bounds, but
+    /// a few times the group's own at most: after a crash there may be more than the bounds say.
     fn chosen(&self, deferred: &Run) -> (Run, Option<OrderKey>) {
         let (waiting, more) = (self.unwritten.len(), deferred.len());
         let over = (waiting + more).saturating_sub(self.bounds.heads);
-        let in_time = (waiting * more).div_ceil(self.bounds.round);
-        let wanted = over.max(in_time);
+        let in_time = (self.round_heads * more).div_ceil(self.bounds.round);
+        let wanted = over.max(in_time).min((4 * more).max(DEFERRED_AT_ONCE));
         let mut chosen = Run::with_capacity(wanted);
         for (order, update) in self.unwritten.range(self.next..) {
+            // Of the next round. Orders that are younger than all others would keep this one from its end.
+            if update.commit() > self.round_began {
+                continue;
+            }
             if chosen.len() == wanted {
                 return (chosen, Some(*order));
             }
@@ -163,7 +190,7 @@ impl Deferred {
 
     /// The group is about to be committed.
     pub(super) fn announce(&self, step: &Step) {
-        self.published.announce(step.commit, step.deferred.clone());
+        self.published.announce(step.last, step.deferred.clone());
     }
 
     /// The group that was announced is committed.
@@ -185,12 +212,10 @@ impl Deferred {
                 }
             }
         }
+        self.last = Some(step.last);
         match step.next {
             Some(next) => self.next = next,
-            None => {
-                self.next = OrderKey::new(i64::MIN);
-                self.round_began = step.commit;
-            }
+            None => self.begin_round(),
         }
         self.published.confirm();
     }
@@ -214,9 +239,21 @@ impl Deferred {
     }
 }
 
-/// What a store has deferred that nobody in this process writes; as of its last commit, if nobody else does.
-pub(super) fn left(connection: &Connection, last: Option<CommitId>) -> Result<Edition, Error> {
-    Ok(Edition::of(last, Runs::of(run_of(&stored(connection)?))))
+/// What is deferred in a store that nobody writes.
+pub(super) fn left(connection: &Connection) -> Result<Edition, Error> {
+    let runs = Runs::of(run_of(&stored(connection)?));
+    Ok(Edition::of(last_commit(connection)?, runs))
+}
+
+/// The last commit of a connection's transaction; `None` in a store without one.
+pub(super) fn last_commit(connection: &Connection) -> Result<Option<LastCommit>, Error> {
+    let last = "SELECT commit_id, digest FROM commits ORDER BY commit_id DESC LIMIT 1";
+    first(connection, last, [], |row| {
+        Ok(LastCommit {
+            commit: CommitId(row.get(0)?),
+            digest: row.get(1)?,
+        })
+    })
 }
 
 fn run_of(unwritten: &Unwritten) -> Run {
@@ -231,11 +268,14 @@ fn stored(connection: &Connection) -> Result<Unwritten, Error> {
     let mut rows = select.query([])?;
     let mut unwritten = Unwritten::new();
     while let Some(row) = rows.next()? {
+        let commit = CommitId(row.get(0)?);
         let mut bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         while !bytes.is_empty() {
-            let Some((order, update)) = HeadUpdate::take_from(&mut bytes) else {
-                let commit: i64 = row.get(0)?;
-                return Err(Error::damaged(format!("the deferred heads of commit {commit}")));
+            let Some((order, update)) = HeadUpdate::take_from(&mut bytes, commit) else {
+                return Err(Error::damaged(format!(
+                    "the deferred heads of commit {}",
+                    commit.0
+                )));
             };
             unwritten.insert(order, Arc::new(update));
         }

@@ -77,18 +77,25 @@ fn find_in(run: &Run, order: OrderKey) -> Option<&HeadUpdate> {
     run.get(place).map(|(_, update)| &**update)
 }
 
+/// A commit, and the digest that no other commit under its number has: one that failed is not the one that came in its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::sqlite) struct LastCommit {
+    pub(in crate::sqlite) commit: CommitId,
+    pub(in crate::sqlite) digest: [u8; 32],
+}
+
 /// What is deferred as of a commit, and as of the one that is under way.
 pub(in crate::sqlite) struct Edition {
-    /// `None`: another process writes, and nobody tells of its commits.
-    commit: Option<CommitId>,
+    /// `None` before the first.
+    last: Option<LastCommit>,
     runs: Runs,
-    next: Option<(CommitId, Arc<Run>)>,
+    next: Option<(LastCommit, Arc<Run>)>,
 }
 
 impl Edition {
-    pub(super) const fn of(commit: Option<CommitId>, runs: Runs) -> Self {
+    pub(super) const fn of(last: Option<LastCommit>, runs: Runs) -> Self {
         Self {
-            commit,
+            last,
             runs,
             next: None,
         }
@@ -113,20 +120,20 @@ impl Published {
     }
 
     /// Before a commit: a reader may begin after it before this process learns that it is durable.
-    pub(super) fn announce(&self, commit: CommitId, run: Arc<Run>) {
+    pub(super) fn announce(&self, next: LastCommit, run: Arc<Run>) {
         let edition = self.edition();
         self.replace(Edition {
-            commit: edition.commit,
+            last: edition.last,
             runs: edition.runs.clone(),
-            next: Some((commit, run)),
+            next: Some((next, run)),
         });
     }
 
     /// After the commit that was announced.
     pub(super) fn confirm(&self) {
         let edition = self.edition();
-        if let Some((commit, run)) = &edition.next {
-            self.replace(Edition::of(Some(*commit), edition.runs.with(run)));
+        if let Some((last, run)) = &edition.next {
+            self.replace(Edition::of(Some(*last), edition.runs.with(run)));
         }
     }
 }
@@ -138,10 +145,10 @@ pub(in crate::sqlite) struct AsOf {
 }
 
 impl AsOf {
-    /// `None`: the edition is older than the transaction, which is to begin anew with a newer one.
-    pub(in crate::sqlite) fn new(edition: Arc<Edition>, last: CommitId) -> Option<Self> {
-        let with_next = edition.next.as_ref().is_some_and(|(next, _)| *next == last);
-        let fits = with_next || edition.commit.is_none_or(|commit| commit == last);
+    /// `None`: the edition is not of that commit, and the transaction is to begin anew with a newer one.
+    pub(in crate::sqlite) fn new(edition: Arc<Edition>, last: Option<LastCommit>) -> Option<Self> {
+        let with_next = edition.next.as_ref().is_some_and(|(next, _)| Some(*next) == last);
+        let fits = with_next || edition.last == last;
         fits.then_some(Self { edition, with_next })
     }
 

@@ -10,7 +10,7 @@ use model::time::Timestamp;
 use rusqlite::CachedStatement;
 
 use crate::error::Error;
-use crate::records::{HeadChange, Placement};
+use crate::records::{CommitId, HeadChange, Placement};
 
 /// The part of a head that entries change, where nothing of it waits for a time.
 pub(in crate::sqlite) struct HeadUpdate {
@@ -20,6 +20,8 @@ pub(in crate::sqlite) struct HeadUpdate {
     recorded_at: Timestamp,
     /// As [`RecentFingerprints::to_bytes`] gives it.
     recent: Box<[u8]>,
+    /// The group's.
+    commit: CommitId,
     /// It is in its table, or a later one took its place: no new reader needs it.
     is_past: AtomicBool,
 }
@@ -38,13 +40,14 @@ pub(super) fn can_be_deferred(change: &HeadChange) -> bool {
 }
 
 impl HeadUpdate {
-    pub(super) fn of(head: &Head, placement: &Placement) -> Self {
+    pub(super) fn of(head: &Head, placement: &Placement, commit: CommitId) -> Self {
         Self {
             status: head.status,
             version: head.version,
             last: placement.last,
             recorded_at: head.recorded_at,
             recent: head.recent.to_bytes().into(),
+            commit,
             is_past: AtomicBool::new(false),
         }
     }
@@ -79,6 +82,10 @@ impl HeadUpdate {
         placement.last = self.last;
         placement.last_version = self.version;
         Ok(())
+    }
+
+    pub(super) const fn commit(&self) -> CommitId {
+        self.commit
     }
 
     pub(super) fn is_past(&self) -> bool {
@@ -121,8 +128,8 @@ impl HeadUpdate {
         FIXED_BYTES + self.recent.len()
     }
 
-    /// Takes the next one off stored bytes; `None` if they are damaged.
-    pub(super) fn take_from(bytes: &mut &[u8]) -> Option<(OrderKey, Self)> {
+    /// Takes the next one off the stored bytes of a commit; `None` if they are damaged.
+    pub(super) fn take_from(bytes: &mut &[u8], commit: CommitId) -> Option<(OrderKey, Self)> {
         let order = OrderKey::new(i64::from_le_bytes(*take(bytes)?));
         let version = Version::new(u32::from_le_bytes(*take(bytes)?));
         let [status] = *take(bytes)?;
@@ -137,6 +144,7 @@ impl HeadUpdate {
             last,
             recorded_at,
             recent: recent.into(),
+            commit,
             is_past: AtomicBool::new(false),
         };
         Some((order, update))

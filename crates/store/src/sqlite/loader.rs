@@ -1,0 +1,94 @@
+//! Heads looked up for a group: by the connection that writes, or beside it while that is away.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::command::OrderRef;
+use model::ids::OrderKey;
+use model::public_id::PublicId;
+use rusqlite::Connection;
+
+use super::core::Core;
+use super::deferred::Published;
+use super::readers;
+use super::statements::{first, head_columns, head_from_row};
+use crate::error::Error;
+use crate::limits::MAX_READ;
+use crate::records::Loaded;
+
+impl Core {
+    /// As the last commit left them.
+    pub(super) fn look_up(&self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
+        let find = |order: &&OrderRef| {
+            let mut loaded = find_head(&self.connection, order)?;
+            if let Some(loaded) = &mut loaded {
+                self.deferred.bring_up(loaded)?;
+            }
+            Ok(loaded)
+        };
+        orders.iter().map(find).collect()
+    }
+}
+
+/// Looks up while the core is away.
+pub(super) struct Loader {
+    connection: Connection,
+    published: Arc<Published>,
+}
+
+impl Loader {
+    pub(super) const fn new(connection: Connection, published: Arc<Published>) -> Self {
+        Self {
+            connection,
+            published,
+        }
+    }
+
+    /// As the last commit left them, or the one that is on its way: nobody knows. Whoever asks knows what that one has changed.
+    pub(super) fn look_up(&self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
+        let deferred = readers::begin(&self.connection, &self.published, Instant::now() + MAX_READ)?;
+        let find = |order: &&OrderRef| {
+            let mut loaded = find_head(&self.connection, order)?;
+            if let Some(Loaded { head, placement }) = &mut loaded
+                && let Some(update) = deferred.find(head.order)
+            {
+                update.bring_up(head, placement)?;
+            }
+            Ok(loaded)
+        };
+        let found: Result<Vec<Option<Loaded>>, Error> = orders.iter().map(find).collect();
+        // Nothing was written: whatever way it ends, it must end.
+        self.connection.execute_batch("ROLLBACK")?;
+        found
+    }
+}
+
+fn find_head(connection: &Connection, order: &OrderRef) -> Result<Option<Loaded>, Error> {
+    match order {
+        OrderRef::Public(id) => by_public_id(connection, id),
+        OrderRef::Key(key) => by_key(connection, *key),
+    }
+}
+
+fn by_public_id(connection: &Connection, id: &PublicId) -> Result<Option<Loaded>, Error> {
+    let sql = concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.public_id = ?1"
+    );
+    first(connection, sql, [id.as_str()], loaded)
+}
+
+fn by_key(connection: &Connection, key: OrderKey) -> Result<Option<Loaded>, Error> {
+    let sql = concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM order_heads h WHERE h.order_key = ?1"
+    );
+    first(connection, sql, [key.get()], loaded)
+}
+
+fn loaded(row: &rusqlite::Row<'_>) -> Result<Loaded, Error> {
+    let (head, placement) = head_from_row(row)?;
+    Ok(Loaded { head, placement })
+}
