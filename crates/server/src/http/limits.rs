@@ -71,9 +71,11 @@ pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
 pub const STREAM_GROUPS: usize = 24;
 /// Addresses and descriptions (wire contract §1).
 pub const ADDRESS_CHARS: usize = 500;
+/// Records of the trail looked at for one page that is filtered: some 20 ms, far from the longest read. A page may have fewer
 /// than it could, and still a next one.
 pub const AUDIT_SCAN: u32 = 10_000;
 /// Records of the trail read at a time.
 pub const AUDIT_CHUNK: u32 = 500;
+/// The trail is in the order of its records, and so of their times but for a clock that was set back; by up to so much, no record is
 /// missed.
 pub const AUDIT_CLOCK_SLACK: Duration = Duration::from_secs(24 * 3600);
