@@ -108,7 +108,7 @@ fn a_store_of_the_first_version_is_read_once_it_is_up_to_date() {
     };
     assert!(matches!(refused, OpenError::Older { .. }), "{refused:?}");
     let expected = format!(
-        "{} was written by an older version (store format 1, this version reads 3): start the server on it once, \
+        "{} was written by an older version (store format 1, this version reads 4): start the server on it once, \
          which brings it up to date",
         folder.database().display()
     );
