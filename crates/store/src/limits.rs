@@ -21,6 +21,8 @@ pub const MAX_GIVE_WAY: Duration = Duration::from_millis(1_500);
 pub const GIVE_WAY_PAUSE: Duration = Duration::from_millis(2);
 /// The latest orders whose heads the writer keeps in memory for certain; at most twice as many, of ≈ 330 bytes each.
 pub const CACHED_HEADS: usize = 128 * 1024;
+/// Principals of whom the writer remembers how many receipts are kept: some 200 KiB. Those forgotten are asked for again.
+pub const CACHED_RECEIPT_COUNTS: usize = 4_096;
 /// Heads that are not in their table yet, at most by a group's: readers look through them, and a start reads them.
 pub const DEFERRED_HEADS: usize = 64 * 1024;
 /// Within so many changes of heads every deferred head is written: bounds what is stored of them to twice as many, of ≈ 80 bytes.

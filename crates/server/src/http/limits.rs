@@ -38,6 +38,8 @@ pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long the receipt of a batch is kept (wire contract §2).
 pub const BATCH_RECEIPTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// When to come again with a batch for whose receipt there was no room: some will have gone by then.
+pub const BATCH_RECEIPTS_WAIT: Duration = Duration::from_secs(3600);
 /// A request id that is taken over from the caller: longer or stranger ones are replaced.
 pub const REQUEST_ID_CHARS: usize = 128;
 /// Field problems listed in one error.

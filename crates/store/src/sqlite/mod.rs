@@ -22,6 +22,7 @@ mod lifecycles;
 mod lists;
 mod reader;
 mod readers;
+mod receipt_counts;
 mod receipts;
 mod rows;
 mod statements;

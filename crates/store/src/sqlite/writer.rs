@@ -18,6 +18,7 @@ use super::convert::number;
 use super::core::{Core, Placed};
 use super::deferred::{Bounds, Deferred, Published};
 use super::group::SqliteGroup;
+use super::receipt_counts::ReceiptCounts;
 use super::statements::{head_columns, head_from_row};
 use super::{SqliteOptions, WriterPlace, api_keys, dead_letters, readers, receipts};
 use crate::accounts::Accounts;
@@ -51,6 +52,8 @@ pub(super) struct SqliteWriter {
     pub(super) ends: Ends,
     /// Of the same.
     pub(super) cache: HeadCache,
+    /// Of the same.
+    pub(super) receipt_counts: ReceiptCounts,
     /// Something failed since the ends and the cache were last known to be right.
     stale: bool,
     _place: WriterPlace,
@@ -87,6 +90,7 @@ impl SqliteWriter {
             store_id,
             ends,
             cache: HeadCache::default(),
+            receipt_counts: ReceiptCounts::default(),
             stale: false,
             _place: place,
         })
@@ -133,6 +137,7 @@ impl SqliteWriter {
         core.digest = digest;
         self.ends = ends;
         self.cache.clear();
+        self.receipt_counts.clear();
         self.stale = false;
         Ok(())
     }
@@ -219,6 +224,7 @@ impl SqliteWriter {
     }
 
     fn remember(&mut self, placed: &Placed) {
+        self.receipt_counts.add(&placed.writes.records);
         for order in &placed.writes.orders {
             self.cache.put_key(order.public_id.clone(), order.order);
         }
@@ -319,6 +325,7 @@ impl Writer for SqliteWriter {
     }
 
     fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
+        self.receipt_counts.clear();
         let core = self.settled()?;
         core.checkpointer.give_way(&core.connection);
         let transaction = core

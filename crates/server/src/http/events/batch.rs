@@ -99,7 +99,9 @@ fn ranges(body: &Bytes) -> Vec<Range<usize>> {
         (status = 202, description = "Taken in", body = AcceptedEvents),
         (status = 200, description = "With `Prefer: wait`: the outcomes", body = super::tally::DecidedEvents),
         (status = 408, description = "The stream came too slowly; its complete lines are kept", body = ProblemSchema),
-        (status = 413, description = "Over 10,000 entries or 16 MiB", body = ProblemSchema)))]
+        (status = 413, description = "Over 10,000 entries or 16 MiB", body = ProblemSchema),
+        (status = 429, description = "Too many requests, or too many receipts of the caller's batches are kept: nothing is taken in",
+            body = ProblemSchema)))]
 pub(super) async fn post_events(
     State(state): State<AppState>,
     asker: Asker,
@@ -163,6 +165,7 @@ async fn json(
             ranges: OnceLock::new(),
         })),
         once,
+        receipt_of: Some(actor.party),
         records: Some(Arc::new(move |answers: &[Answer]| {
             records(answers)
                 .map(|(_, _, records)| records)

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use server::engine::Quotas;
 use server::server::Limits;
 use tempfile::TempDir;
 
@@ -152,7 +153,10 @@ async fn a_redrive_takes_no_body_and_may_have_a_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_many_refused_events_is_told_so_and_others_are_not() {
     let limits = Limits {
-        dead_letters_per_principal: 3,
+        quotas: Quotas {
+            dead_letters: 3,
+            ..Quotas::default()
+        },
         ..Limits::default()
     };
     let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
