@@ -197,10 +197,15 @@ impl Http {
         }
     }
 
-    /// Only the metrics, for an address of their own.
+    /// Only the metrics, for an address of their own, behind the same front: errors are told there as everywhere.
     pub fn metrics_router(&self) -> Router {
         let (routes, _) = metrics::router().split_for_parts();
-        routes.with_state(self.state.clone())
+        let state = &self.state;
+        routes
+            .fallback(metrics::elsewhere)
+            .method_not_allowed_fallback(front::unknown_method)
+            .with_state(state.clone())
+            .layer(middleware::from_fn_with_state(state.clone(), front::front))
     }
 }
 
