@@ -18,7 +18,7 @@ mod receipt;
 mod units;
 mod writer;
 
-pub use answer::{Accepted, Answer, Failure, OnceAnswer, Outcome, SubmitError};
+pub use answer::{Accepted, Answer, Failure, Known, OnceAnswer, Outcome, SubmitError};
 pub use commands::{Command, Contents, Once, Records, Submission};
 pub use handle::{Answers, Handle};
 pub use judge::{GroupObservation, Transition};

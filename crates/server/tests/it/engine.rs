@@ -333,7 +333,7 @@ fn refusal(answer: Answer) -> Refusal {
 
 fn duplicate_of(answer: &Answer) -> u32 {
     match answer {
-        Ok(Outcome::Duplicate(_, version)) => version.get(),
+        Ok(Outcome::Duplicate(known)) => known.version.get(),
         other => panic!("no duplicate: {other:?}"),
     }
 }

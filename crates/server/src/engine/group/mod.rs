@@ -20,7 +20,7 @@ use rand::rngs::StdRng;
 use store::{Error, Group, GroupWrites, NewDeadLetter, NewOrder, Record};
 
 use super::Quotas;
-use super::answer::{Accepted, Answer, OnceAnswer, Outcome};
+use super::answer::{Accepted, Answer, Known, OnceAnswer, Outcome};
 use super::commands::{Command, Submission};
 use super::judge::Transition;
 use orders::{Orders, Slot};
@@ -336,10 +336,15 @@ fn of_group<'e>(entries: &'e [(usize, Entry)], slot: &'e Slot) -> impl Iterator<
 }
 
 fn outcome_without_entry(head: &Head, decision: Decision) -> Outcome {
+    let known = |version| Known {
+        order: head.order,
+        version,
+        last_version: head.version,
+    };
     match decision {
-        Decision::Duplicate(version) => Outcome::Duplicate(head.order, version),
+        Decision::Duplicate(version) => Outcome::Duplicate(known(version)),
         Decision::Refused(refusal) => Outcome::Refused(refusal, None),
-        Decision::Unchanged | Decision::Accepted(_) => Outcome::Unchanged(head.order, head.version),
+        Decision::Unchanged | Decision::Accepted(_) => Outcome::Unchanged(known(head.version)),
     }
 }
 

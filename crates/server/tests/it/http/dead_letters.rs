@@ -110,7 +110,7 @@ async fn a_rejected_event_sent_again_by_its_sender_is_judged_anew() {
     let front = Front::start().await;
     let number = front.shipment_of("client_001").await;
     let early = new_event(&number, "in_warehouse", TEN);
-    refused(&front, &early).await;
+    let letter = refused(&front, &early).await;
     front
         .report(&driver("client_001"), &new_event(&number, "picked_up", TEN))
         .await
@@ -119,6 +119,10 @@ async fn a_rejected_event_sent_again_by_its_sender_is_judged_anew() {
         front.report(&driver("client_001"), &early).await.is(200)["outcome"],
         "applied"
     );
+    // What was kept of it is a repetition by now.
+    let redriven = redrive(&front, &letter).await;
+    assert_eq!(redriven.is(200)["outcome"], "duplicate");
+    assert_eq!(redriven.header("etag"), "\"3\"");
     front.end().await;
 }
 
