@@ -28,8 +28,13 @@ pub const HEADER_BYTES: usize = 64 * 1024;
 pub const HEADERS: usize = 100;
 /// The headers of a request must have come by then; also how long a connection may be idle.
 pub const HEADER_TIME: Duration = Duration::from_secs(30);
-/// Connections at once: each costs some 20 KiB, and one more waits to be accepted.
+/// Connections at once: each costs some 20 KiB, and one more waits to be accepted. Fewer where the process may not open as many files.
 pub const CONNECTIONS: usize = 20_000;
+/// Files that are not for connections: some 30 of the store, the listeners, the log and the runtime, [`METRICS_CONNECTIONS`], and as many
+/// again for what is open for a moment only.
+pub const FILES_RESERVED: usize = 128;
+/// Connections at once to the metrics' own address: a few scrapers and whoever looks by hand.
+pub const METRICS_CONNECTIONS: usize = 32;
 /// A token (wire contract §1).
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// An idempotency key (wire contract §1).
