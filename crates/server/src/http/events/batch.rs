@@ -90,8 +90,9 @@ fn ranges(body: &Bytes) -> Vec<Range<usize>> {
 /// Report many events
 ///
 /// `{"events": […]}`: at most 10,000 and 16 MiB. Or one event a line as `application/x-ndjson`, without a bound on their
-/// number: a full server reads no further until it has room. One malformed entry never loses the others. 202: what was queued is durable and decided;
-/// with `Prefer: wait` the answer counts the outcomes.
+/// number: a full server reads no further until it has room; blank lines are skipped, and `index` counts the others from 0. One
+/// malformed entry never loses the others. 202: what was queued is durable and decided; with `Prefer: wait` the answer counts the
+/// outcomes.
 #[utoipa::path(post, path = "/events/batch", tag = "events",
     request_body(content((EventsSchema = "application/json"), (String = "application/x-ndjson"))),
     params(("Prefer" = Option<String>, Header, description = "`wait=N`: answer with the outcomes")),

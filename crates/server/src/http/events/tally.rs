@@ -63,7 +63,7 @@ const fn is_true(value: &bool) -> bool {
 /// An event that is not in.
 #[derive(Clone, Serialize, ToSchema)]
 pub(in crate::http) struct RejectedEvent {
-    /// The place in the batch, from 0; of a stream, the line.
+    /// The place in the batch, from 0; of a stream it counts the lines that are not blank, from 0.
     index: usize,
     /// The problem's code.
     #[schema(value_type = String)]

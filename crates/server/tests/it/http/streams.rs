@@ -10,7 +10,7 @@ use server::engine::Quotas;
 use server::server::Limits;
 use tempfile::TempDir;
 
-use crate::harness::front::{Front, driver, new_event, operator};
+use crate::harness::front::{Front, driver, new_event, new_shipment, operator};
 
 const LINES: &str = "application/x-ndjson";
 
@@ -64,6 +64,43 @@ async fn a_stream_is_answered_like_a_batch() {
             .await
             .is_problem(400, "VALIDATION_FAILED");
     }
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blank_lines_are_skipped_and_not_counted() {
+    let front = Front::start().await;
+    let number = front.shipment_of("client_001").await;
+    let good = new_event(&number, "picked_up", "2026-01-31T10:00:00Z");
+    let lines = format!("\n \t\r\n{{}}\n\r\n\n{good}\n\n  \nno event\n\n");
+    let told = front
+        .post_text(&operator(), "/events/batch", LINES, lines)
+        .await
+        .is(202);
+    assert_eq!((&told["received"], &told["queued"]), (&json!(3), &json!(1)));
+    let indexes: Vec<&Value> = told["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["index"])
+        .collect();
+    assert_eq!(indexes, [0, 2]);
+    let lines = format!("\n{{}}\r\n\n \n{}\n\nno shipment\n", new_shipment("client_001"));
+    let told = front
+        .post_text(&operator(), "/shipments/batch", LINES, lines)
+        .await
+        .is(200);
+    assert_eq!((&told["received"], &told["created"]), (&json!(3), &json!(1)));
+    let results: Vec<(&Value, bool)> = told["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (&line["index"], line["tracking_number"].is_string()))
+        .collect();
+    assert_eq!(
+        results,
+        [(&json!(0), false), (&json!(1), true), (&json!(2), false)]
+    );
     front.end().await;
 }
 
