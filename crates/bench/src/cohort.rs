@@ -15,8 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use server::clock::{Clock, SystemClock};
 use server::engine::{
-    Command, DEAD_LETTERS_PER_PRINCIPAL, Engine, GROUP_COMMANDS, Handle, Options, Outcome, QUEUE_COMMANDS,
-    QUEUE_WAIT, Submission,
+    Command, Engine, GROUP_COMMANDS, Handle, Options, Outcome, QUEUE_COMMANDS, QUEUE_WAIT, Quotas, Submission,
 };
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
@@ -64,7 +63,7 @@ impl Bench {
             queue_commands: QUEUE_COMMANDS,
             group_commands: GROUP_COMMANDS,
             queue_wait: QUEUE_WAIT,
-            dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
+            quotas: Quotas::default(),
             observer: None,
         })?;
         let names: Vec<String> = (0..100).map(|number| format!("client_{number:03}")).collect();

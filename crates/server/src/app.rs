@@ -13,9 +13,7 @@ use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, OpenError, Store};
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{
-    DEAD_LETTERS_PER_PRINCIPAL, Engine, GROUP_COMMANDS, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT,
-};
+use crate::engine::{Engine, GROUP_COMMANDS, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT, Quotas};
 
 /// Why it does not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,17 +43,17 @@ impl App {
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start(data_dir: &Path, observer: Option<Observer>) -> Result<Self, StartError> {
-        Self::start_scaled(data_dir, DelayScale::ONE, DEAD_LETTERS_PER_PRINCIPAL, observer)
+        Self::start_scaled(data_dir, DelayScale::ONE, Quotas::default(), observer)
     }
 
-    /// As [`App::start`], with automatic delays stretched and another quota of refused events.
+    /// As [`App::start`], with automatic delays stretched and other quotas.
     ///
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start_scaled(
         data_dir: &Path,
         scale: DelayScale,
-        dead_letters_per_principal: u64,
+        quotas: Quotas,
         observer: Option<Observer>,
     ) -> Result<Self, StartError> {
         let mut random =
@@ -76,7 +74,7 @@ impl App {
             queue_commands: QUEUE_COMMANDS,
             group_commands: GROUP_COMMANDS,
             queue_wait: QUEUE_WAIT,
-            dead_letters_per_principal,
+            quotas,
             observer,
         })?;
         Ok(Self { engine })

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, StartError};
-use crate::engine::{DEAD_LETTERS_PER_PRINCIPAL, Handle};
+use crate::engine::{Handle, Quotas};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Http, Metrics};
 use crate::secret_file;
@@ -49,8 +49,8 @@ pub struct Limits {
     pub slowest_time: Duration,
     /// See [`http::limits::BODIES_IN_MEMORY_BYTES`].
     pub bodies_in_memory_bytes: usize,
-    /// See [`DEAD_LETTERS_PER_PRINCIPAL`].
-    pub dead_letters_per_principal: u64,
+    /// What is kept of one principal.
+    pub quotas: Quotas,
 }
 
 impl Default for Limits {
@@ -58,7 +58,7 @@ impl Default for Limits {
         Self {
             slowest_time: http::limits::SLOWEST_TIME,
             bodies_in_memory_bytes: http::limits::BODIES_IN_MEMORY_BYTES,
-            dead_letters_per_principal: DEAD_LETTERS_PER_PRINCIPAL,
+            quotas: Quotas::default(),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Server {
         let app = App::start_scaled(
             data_dir,
             settings.delay_scale,
-            limits.dead_letters_per_principal,
+            limits.quotas,
             Some(metrics.observer()),
         )?;
         let jwt_secrets = match &settings.jwt_secret {

@@ -27,6 +27,8 @@ pub struct User {
     pub disabled: bool,
     /// Tokens issued earlier are void.
     pub sessions_valid_from: Timestamp,
+    /// The id of the one token that is not, however early it was issued.
+    pub kept_token: Option<Box<str>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

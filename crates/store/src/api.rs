@@ -9,9 +9,9 @@ use model::{Entry, Lifecycle};
 use crate::accounts::{Accounts, ApiKey, AuditRecord, User, UserRef};
 use crate::error::{Error, OpenError};
 use crate::records::{
-    BatchReceipt, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, DeadLetterMiscount, Expiry,
-    GroupWrites, Identity, KeptDeadLetter, Landed, Loaded, LogEntry, OrderFilter, OrderList, OrderRecord,
-    PartyKind, StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    BatchReceipt, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites, Identity,
+    KeptDeadLetter, Landed, Loaded, LogEntry, Miscount, OrderFilter, OrderList, OrderRecord, PartyKind,
+    StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };
 
 /// Writes groups. A writer belongs to one thread.
@@ -134,6 +134,12 @@ pub trait Group {
     /// Whatever reading gives.
     fn dead_letters_of(&mut self, actor: PartyId) -> Result<u64, Error>;
 
+    /// As how many the receipts of a principal's batches count, those of this group left out: see [`BatchReceipt::weight`].
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error>;
+
     /// The answer stored under an idempotency key, however old.
     ///
     /// # Errors
@@ -220,6 +226,12 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn batch(&mut self, batch_id: &str) -> Result<Option<BatchReceipt>, Error>;
 
+    /// As how many the receipts of a principal's batches count: see [`BatchReceipt::weight`].
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error>;
+
     /// A user.
     ///
     /// # Errors
@@ -278,7 +290,13 @@ pub trait Reader {
     ///
     /// # Errors
     /// As [`Reader::order`].
-    fn miscounted_dead_letters(&mut self, limit: u32) -> Result<Vec<DeadLetterMiscount>, Error>;
+    fn miscounted_dead_letters(&mut self, limit: u32) -> Result<Vec<Miscount>, Error>;
+
+    /// Principals whose receipts of batches do not count as many as their count says: there are none in a sound store.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn miscounted_batch_receipts(&mut self, limit: u32) -> Result<Vec<Miscount>, Error>;
 
     /// The number of a party, if the name is known.
     ///

@@ -21,8 +21,8 @@ pub mod verify;
 pub use api::{Group, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
-    BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, DeadLetterMiscount,
-    Expiry, GroupWrites, HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry,
-    NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven,
-    StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites,
+    HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Miscount, NewDeadLetter,
+    NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven, StatusCount,
+    StoredAnswer, StoredLifecycle, Totals,
 };

@@ -21,6 +21,8 @@ pub const MAX_GIVE_WAY: Duration = Duration::from_millis(1_500);
 pub const GIVE_WAY_PAUSE: Duration = Duration::from_millis(2);
 /// The latest orders whose heads the writer keeps in memory for certain; at most twice as many, of ≈ 330 bytes each.
 pub const CACHED_HEADS: usize = 128 * 1024;
+/// Principals of whom the writer remembers how many receipts are kept: some 200 KiB. Those forgotten are asked for again.
+pub const CACHED_RECEIPT_COUNTS: usize = 4_096;
 /// Heads of a group that may be on its way while the next one is decided, and names that this one may have to look up: memory
 /// then holds what both have touched.
 pub const HEADS_ON_THEIR_WAY: usize = CACHED_HEADS / 4;

@@ -200,6 +200,14 @@ pub struct BatchReceipt {
     pub content: Box<[u8]>,
 }
 
+impl BatchReceipt {
+    /// As how many it counts against the quota of who sent it: one, and one more for each KiB.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        1 + u64::try_from(self.content.len() / 1024).unwrap_or(u64::MAX - 1)
+    }
+}
+
 /// As what a dead letter was accepted in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redriven {
@@ -371,14 +379,14 @@ pub struct BlockCount {
     pub orders: u64,
 }
 
-/// A principal whose dead letters are not as many as its count says.
+/// A principal of whom not as much is kept as its count says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeadLetterMiscount {
+pub struct Miscount {
     /// The principal.
     pub actor: PartyId,
     /// What the count says.
     pub kept: u64,
-    /// How many there are.
+    /// What there is.
     pub counted: u64,
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct UserChange {
     /// A role that has none loses it without a word here.
     pub(crate) client: Option<Box<str>>,
     pub(crate) disabled: Option<bool>,
+    /// The id of the token that asks, where users change their own password: that session goes on.
+    pub(crate) kept_token: Option<Box<str>>,
 }
 
 /// Why a user stays as it was.
@@ -37,7 +39,8 @@ pub(crate) enum Unchangeable {
 
 impl UserChange {
     /// Makes the change, with its record in the trail. What role, client or password would allow no more, or the user being shut
-    /// out, ends every session there is. A change that changes nothing leaves no trace.
+    /// out, ends every session there is, but for the one that is kept beside a new password and nothing else. A change that
+    /// changes nothing leaves no trace.
     pub(crate) fn make(
         self,
         accounts: &mut dyn Accounts,
@@ -46,6 +49,7 @@ impl UserChange {
         by: &By,
     ) -> Result<Result<User, Unchangeable>, Error> {
         let has_new_password = self.password_hash.is_some();
+        let kept_token = self.kept_token.clone();
         let mut changed = match self.applied_to(user) {
             Ok(changed) => changed,
             Err(rule) => return Ok(Err(Unchangeable::Rule(rule))),
@@ -58,19 +62,7 @@ impl UserChange {
         {
             return Ok(Err(Unchangeable::Taken(taken)));
         }
-        let lets_in = |user: &User| {
-            let User {
-                role,
-                client,
-                password_hash,
-                disabled,
-                ..
-            } = user;
-            (*role, client.clone(), password_hash.clone(), *disabled)
-        };
-        if lets_in(&changed) != lets_in(user) {
-            changed.sessions_valid_from = after_all_sessions(user, now);
-        }
+        end_sessions(&mut changed, user, kept_token, now);
         changed.updated_at = now;
         changed.version = user.version.saturating_add(1);
         if let Err(taken) = accounts.update_user(&changed)? {
@@ -123,6 +115,18 @@ impl UserChange {
     }
 }
 
+/// Ends the sessions of a user, if what let them in has changed. What a session may do is its token's: only a new password, by
+/// itself, leaves that as it was.
+fn end_sessions(changed: &mut User, user: &User, kept_token: Option<Box<str>>, now: Timestamp) {
+    let may_do_the_same =
+        (changed.role, &changed.client, changed.disabled) == (user.role, &user.client, user.disabled);
+    if may_do_the_same && changed.password_hash == user.password_hash {
+        return;
+    }
+    changed.sessions_valid_from = after_all_sessions(user, now);
+    changed.kept_token = kept_token.filter(|_| may_do_the_same);
+}
+
 /// From when sessions count, if none that there is now is to count any more: also of those that began in this millisecond, or, by a
 /// clock that was set back, later.
 fn after_all_sessions(user: &User, now: Timestamp) -> Timestamp {
@@ -146,6 +150,7 @@ mod tests {
             client: Some("client_001".into()),
             disabled: false,
             sessions_valid_from: Timestamp::from_nanos(5_000_000),
+            kept_token: None,
             created_at: Timestamp::from_nanos(5_000_000),
             updated_at: Timestamp::from_nanos(5_000_000),
             version: 1,
@@ -173,6 +178,40 @@ mod tests {
         assert_eq!(change(None, Some("c-2")), Ok((Role::Driver, Some("c-2".into()))));
         assert_eq!(change(Some(Role::Operator), None), Ok((Role::Operator, None)));
         assert_eq!(change(Some(Role::Operator), Some("c-2")), Err("value"));
+    }
+
+    #[test]
+    fn a_session_is_kept_beside_a_new_password_and_nothing_else() {
+        let kept = |change: UserChange| {
+            let before = User {
+                kept_token: Some("earlier".into()),
+                ..user()
+            };
+            let mut changed = change.clone().applied_to(&before).unwrap();
+            end_sessions(&mut changed, &before, change.kept_token, before.updated_at);
+            changed.kept_token
+        };
+        let by_itself = UserChange {
+            password_hash: Some("other".into()),
+            kept_token: Some("asking".into()),
+            ..UserChange::default()
+        };
+        assert_eq!(kept(by_itself.clone()).as_deref(), Some("asking"));
+        let by_another = UserChange {
+            kept_token: None,
+            ..by_itself.clone()
+        };
+        assert_eq!(kept(by_another), None);
+        let with_a_client = UserChange {
+            client: Some("client_002".into()),
+            ..by_itself
+        };
+        assert_eq!(kept(with_a_client), None);
+        let of_a_name = UserChange {
+            name: Some("Daniel".into()),
+            ..UserChange::default()
+        };
+        assert_eq!(kept(of_a_name).as_deref(), Some("earlier"));
     }
 
     #[test]

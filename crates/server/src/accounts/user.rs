@@ -114,6 +114,7 @@ impl NewUser {
             disabled: false,
             // None was ended yet. By the time of its making, a token of an outside issuer would be void whose `iat` is in whole seconds.
             sessions_valid_from: Timestamp::default(),
+            kept_token: None,
             created_at: now,
             updated_at: now,
             version: 1,

@@ -14,10 +14,10 @@ pub type Answer = Result<Outcome, Failure>;
 pub enum Outcome {
     /// Accepted.
     Accepted(Accepted),
-    /// Accepted before, as this version.
-    Duplicate(OrderKey, Version),
+    /// Accepted before.
+    Duplicate(Known),
     /// What was wished for is the case already.
-    Unchanged(OrderKey, Version),
+    Unchanged(Known),
     /// Refused, and kept as a dead letter if that was asked for and the principal has not too many.
     Refused(Refusal, Option<DeadLetterId>),
 }
@@ -31,6 +31,19 @@ pub enum OnceAnswer {
     Before(StoredAnswer),
     /// Its key was used for another one.
     KeyReused,
+    /// It was not decided: as many receipts are kept of its principal as may be.
+    TooManyReceipts,
+}
+
+/// What a command that changed nothing found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The order.
+    pub order: OrderKey,
+    /// The entry that it was accepted as before; of what was the case already, the order's last.
+    pub version: Version,
+    /// The order's version now.
+    pub last_version: Version,
 }
 
 /// An accepted command.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::command::{Actor, Change, Create, OrderRef};
-use model::ids::Version;
+use model::ids::{PartyId, Version};
 use model::time::Timestamp;
 use store::Record;
 
@@ -42,6 +42,8 @@ pub struct Submission {
     pub once: Option<Once>,
     /// By which the log names it, should the server fail on it.
     pub label: Option<Arc<str>>,
+    /// Of whose batch the records have a receipt: one that has as many as it may is told so, and nothing is decided.
+    pub receipt_of: Option<PartyId>,
     /// What else is to be stored, made of the answers, in the transaction of the commands.
     pub records: Option<Arc<dyn Records>>,
 }

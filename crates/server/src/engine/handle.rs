@@ -7,9 +7,10 @@ use std::time::Duration;
 use model::Lifecycle;
 use model::event_id::EventIdCodec;
 use model::ids::{LifecycleId, PartyId, Position};
-use store::{PartyKind, Store, Writer};
+use store::{PartyKind, Reader, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use super::Quotas;
 use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::commands::Submission;
 use super::limits::KNOWN_PARTIES;
@@ -30,7 +31,7 @@ impl Answers {
     pub async fn wait(self) -> Result<Vec<Answer>, SubmitError> {
         match self.wait_once().await? {
             OnceAnswer::Decided(answers) => Ok(answers),
-            OnceAnswer::Before(_) | OnceAnswer::KeyReused => Ok(Vec::new()),
+            OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::TooManyReceipts => Ok(Vec::new()),
         }
     }
 
@@ -62,6 +63,7 @@ pub(super) struct Parts {
     pub(super) places: Arc<Semaphore>,
     pub(super) queue_commands: usize,
     pub(super) queue_wait: Duration,
+    pub(super) quotas: Quotas,
     pub(super) committed: Arc<watch::Sender<Position>>,
 }
 
@@ -169,6 +171,18 @@ impl Handle {
         }
         known.extend(keys.into_iter().zip(numbers.iter().copied()));
         Ok(numbers)
+    }
+
+    /// Whether one more receipt of a principal's batches would be kept, as far as is stored.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    pub fn may_keep_receipt(
+        &self,
+        reader: &mut dyn Reader,
+        principal: PartyId,
+    ) -> Result<bool, store::Error> {
+        Ok(reader.batch_receipts_of(principal)? < self.parts.quotas.batch_receipts)
     }
 
     /// Whether there is a writer that takes commands.

@@ -11,6 +11,7 @@ use model::{Lifecycle, StateId};
 use rand::rngs::StdRng;
 use store::{Error, Group, GroupWrites};
 
+use super::Quotas;
 use super::answer::OnceAnswer;
 use super::group::{self, Decided, Deciding};
 use crate::clock::Clock;
@@ -51,7 +52,7 @@ pub(super) struct Judge {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: StdRng,
     pub(super) scale: DelayScale,
-    pub(super) dead_letters_per_principal: u64,
+    pub(super) quotas: Quotas,
 }
 
 /// A group that is decided and not stored yet.
@@ -79,7 +80,7 @@ impl Judge {
             now,
             scale: self.scale,
             random: &mut self.random,
-            dead_letters_per_principal: self.dead_letters_per_principal,
+            quotas: self.quotas,
         };
         let Decided {
             answers,

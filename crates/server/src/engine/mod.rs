@@ -18,11 +18,14 @@ mod receipt;
 mod units;
 mod writer;
 
-pub use answer::{Accepted, Answer, Failure, OnceAnswer, Outcome, SubmitError};
+pub use answer::{Accepted, Answer, Failure, Known, OnceAnswer, Outcome, SubmitError};
 pub use commands::{Command, Contents, Once, Records, Submission};
 pub use handle::{Answers, Handle};
 pub use judge::{GroupObservation, Transition};
-pub use limits::{DEAD_LETTERS_PER_PRINCIPAL, GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT, RETRY_AFTER};
+pub use limits::{
+    BATCH_RECEIPTS_PER_PRINCIPAL, DEAD_LETTERS_PER_PRINCIPAL, GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT,
+    RETRY_AFTER,
+};
 pub use receipt::{Receipt, ReceiptOutcome};
 
 use std::collections::HashMap;
@@ -61,6 +64,24 @@ impl<F: FnMut(&GroupObservation) + Send> Observe for F {
 /// See [`Observe`].
 pub type Observer = Box<dyn Observe>;
 
+/// What is kept of one principal at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    /// Refusals: see [`DEAD_LETTERS_PER_PRINCIPAL`].
+    pub dead_letters: u64,
+    /// Receipts of batches: see [`BATCH_RECEIPTS_PER_PRINCIPAL`].
+    pub batch_receipts: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            dead_letters: DEAD_LETTERS_PER_PRINCIPAL,
+            batch_receipts: BATCH_RECEIPTS_PER_PRINCIPAL,
+        }
+    }
+}
+
 /// What an engine is made of.
 pub struct Options {
     /// Where orders are kept.
@@ -77,8 +98,8 @@ pub struct Options {
     pub group_commands: usize,
     /// How long a caller waits for a place: see [`QUEUE_WAIT`].
     pub queue_wait: Duration,
-    /// Refusals kept of one principal: see [`DEAD_LETTERS_PER_PRINCIPAL`].
-    pub dead_letters_per_principal: u64,
+    /// What is kept of one principal at most.
+    pub quotas: Quotas,
     /// Told of every group.
     pub observer: Option<Observer>,
 }
@@ -113,7 +134,7 @@ impl Engine {
                 clock: options.clock.clone(),
                 random: options.random,
                 scale: options.scale,
-                dead_letters_per_principal: options.dead_letters_per_principal,
+                quotas: options.quotas,
             },
             group_commands: options.group_commands,
             committed: committed.clone(),
@@ -136,6 +157,7 @@ impl Engine {
             places: Arc::new(Semaphore::new(options.queue_commands)),
             queue_commands: options.queue_commands,
             queue_wait: options.queue_wait,
+            quotas: options.quotas,
             committed,
         });
         Ok(Self {

@@ -182,7 +182,9 @@ pub(super) fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<O
                     *slot = Some(answer);
                 }
             }
-            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused) => pending.before = Some(before),
+            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::TooManyReceipts) => {
+                pending.before = Some(before);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use model::Refusal;
 use model::command::FieldError;
 use serde_json::json;
 
+use super::limits::BATCH_RECEIPTS_WAIT;
 use super::problem::{FieldProblem, Kind, Problem};
 use crate::engine::{Failure, RETRY_AFTER, SubmitError};
 
@@ -75,6 +76,16 @@ impl From<&Refusal> for Problem {
 }
 
 impl Problem {
+    /// That a principal's batches are not taken in any more: what became of them could not be kept.
+    pub(crate) fn too_many_receipts() -> Self {
+        Self::new(
+            Kind::RateLimited,
+            "too many receipts of your batches are kept already: nothing of this one was taken in. Each goes after 30 days; \
+             meanwhile send larger batches, or events one by one to POST /events",
+        )
+        .retry_after(BATCH_RECEIPTS_WAIT)
+    }
+
     /// What a refusal is told as, of which perhaps only code and words are kept.
     pub(crate) fn of_refusal(code: &str, detail: &str) -> Self {
         match code {

@@ -1,7 +1,7 @@
 //! What happens to every request before and after its handler: request id, who is asking, the rate limit, the one form of
 //! errors, counting and logging.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -215,11 +215,23 @@ fn client_address(state: &AppState, request: &Request) -> IpAddr {
         .flat_map(|value| value.split(','))
         .collect();
     for hop in forwarded.into_iter().rev() {
-        let Ok(hop) = hop.trim().parse() else { break };
+        let Some(hop) = address_of_hop(hop.trim()) else {
+            break;
+        };
         address = hop;
         if !is_proxy(address) {
             break;
         }
     }
     address
+}
+
+/// The address of a hop: bare, in brackets, or with a port, as some proxies write it.
+fn address_of_hop(hop: &str) -> Option<IpAddr> {
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    let with_port = || Some(hop.parse::<SocketAddr>().ok()?.ip());
+    hop.parse()
+        .ok()
+        .or_else(|| bracketed().map(IpAddr::V6))
+        .or_else(with_port)
 }

@@ -65,6 +65,7 @@ pub(crate) fn respond(
         OnceAnswer::Decided(answers) => response(&answers),
         OnceAnswer::Before(stored) => replay(&stored),
         OnceAnswer::KeyReused => Err(reused()),
+        OnceAnswer::TooManyReceipts => Err(Problem::too_many_receipts()),
     }
 }
 

@@ -28,8 +28,13 @@ pub const HEADER_BYTES: usize = 64 * 1024;
 pub const HEADERS: usize = 100;
 /// The headers of a request must have come by then; also how long a connection may be idle.
 pub const HEADER_TIME: Duration = Duration::from_secs(30);
-/// Connections at once: each costs some 20 KiB, and one more waits to be accepted.
+/// Connections at once: each costs some 20 KiB, and one more waits to be accepted. Fewer where the process may not open as many files.
 pub const CONNECTIONS: usize = 20_000;
+/// Files that are not for connections: some 30 of the store, the listeners, the log and the runtime, [`METRICS_CONNECTIONS`], and as many
+/// again for what is open for a moment only.
+pub const FILES_RESERVED: usize = 128;
+/// Connections at once to the metrics' own address: a few scrapers and whoever looks by hand.
+pub const METRICS_CONNECTIONS: usize = 32;
 /// A token (wire contract §1).
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// An idempotency key (wire contract §1).
@@ -38,6 +43,8 @@ pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long the receipt of a batch is kept (wire contract §2).
 pub const BATCH_RECEIPTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// When to come again with a batch for whose receipt there was no room: some will have gone by then.
+pub const BATCH_RECEIPTS_WAIT: Duration = Duration::from_secs(3600);
 /// A request id that is taken over from the caller: longer or stranger ones are replaced.
 pub const REQUEST_ID_CHARS: usize = 128;
 /// Field problems listed in one error.

@@ -211,3 +211,8 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Result<impl IntoRe
         text,
     ))
 }
+
+/// Every other path of an address that is for metrics alone.
+pub(super) async fn elsewhere() -> Problem {
+    Problem::not_found("this address serves /metrics and nothing else")
+}

@@ -22,6 +22,7 @@ mod measuring;
 mod metrics;
 mod openapi;
 mod page;
+mod places;
 mod precondition;
 mod problem;
 mod query;
@@ -45,6 +46,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::engine::{Handle, Observer};
 use crate::settings::{CorsOrigins, IpBlock};
+use serve::Places;
 use state::{AppState, Parts};
 
 /// Answers smaller than this are sent as they are: they fit into one packet.
@@ -183,7 +185,10 @@ impl Http {
         shutdown: impl Future<Output = ()>,
         grace: Duration,
     ) -> bool {
-        let connections = self.state.metrics.connections.clone();
+        let places = Places {
+            limit: places::connections(),
+            taken: self.state.metrics.connections.clone(),
+        };
         let unread_time = self.state.room.slowest_time();
         let tidy = async {
             loop {
@@ -192,26 +197,31 @@ impl Http {
             }
         };
         tokio::select! {
-            finished = serve::serve(listener, self.router, connections, shutdown, grace, unread_time) => finished,
+            finished = serve::serve(listener, self.router, places, shutdown, grace, unread_time) => finished,
             () = tidy => true,
         }
     }
 
-    /// Only the metrics, for an address of their own.
+    /// Only the metrics, for an address of their own, behind the same front: errors are told there as everywhere.
     pub fn metrics_router(&self) -> Router {
         let (routes, _) = metrics::router().split_for_parts();
-        routes.with_state(self.state.clone())
+        let state = &self.state;
+        routes
+            .fallback(metrics::elsewhere)
+            .method_not_allowed_fallback(front::unknown_method)
+            .with_state(state.clone())
+            .layer(middleware::from_fn_with_state(state.clone(), front::front))
     }
 }
 
 /// Serves a router by itself: for the metrics' own address.
 pub async fn serve_plain(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    let connections = prometheus::IntGauge::new("unused", "unused");
-    if let Ok(connections) = connections {
+    if let Ok(taken) = prometheus::IntGauge::new("unused", "unused") {
+        let limit = limits::METRICS_CONNECTIONS;
         serve::serve(
             listener,
             router,
-            connections,
+            Places { limit, taken },
             shutdown,
             Duration::from_secs(1),
             limits::SLOWEST_TIME,

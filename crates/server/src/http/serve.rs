@@ -17,24 +17,31 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use super::bare_errors::BareErrors;
-use super::limits::{CONNECTIONS, HEADER_BYTES, HEADER_TIME, HEADERS};
+use super::limits::{HEADER_BYTES, HEADER_TIME, HEADERS};
 use super::lingering::Lingering;
 use super::unread::Unread;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections there may be at once, and how many there are.
+pub(super) struct Places {
+    pub(super) limit: usize,
+    pub(super) taken: IntGauge,
+}
+
 /// Serves until `shutdown` ends, then finishes what is under way, for at most `grace`. Whether all of it was finished. A client that takes
 /// nothing of its answer for `unread_time` is given up.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    connections: IntGauge,
+    places: Places,
     shutdown: impl Future<Output = ()>,
     grace: Duration,
     unread_time: Duration,
 ) -> bool {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let Places { limit, taken } = places;
+    let places = Arc::new(Semaphore::new(limit));
     let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -50,12 +57,12 @@ pub(super) async fn serve(
         };
         let connection = connection(stream, peer, router.clone(), unread_time);
         let connection = graceful.watch(connection);
-        connections.inc();
-        let connections = connections.clone();
+        taken.inc();
+        let taken = taken.clone();
         tasks.spawn(async move {
             // What a client does wrong with its own connection is its own affair.
             connection.await.ok();
-            connections.dec();
+            taken.dec();
             drop(place);
         });
     }

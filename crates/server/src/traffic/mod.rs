@@ -296,9 +296,9 @@ impl Submitter {
                 count(&counters.applied, 1);
                 accepted.version
             }
-            Ok(Outcome::Duplicate(_, version)) => {
+            Ok(Outcome::Duplicate(known)) => {
                 count(&counters.duplicates, 1);
-                *version
+                known.version
             }
             Ok(Outcome::Refused(..) | Outcome::Unchanged(..)) => {
                 count(&counters.refused, 1);

@@ -30,7 +30,7 @@ use rand::rngs::StdRng;
 use server::clock::{Clock, ManualClock};
 use server::engine::{
     Accepted, Answer, Command, Engine, GROUP_COMMANDS, GroupObservation, Handle, Observer, Options, Outcome,
-    Submission,
+    Quotas, Submission,
 };
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
@@ -295,7 +295,10 @@ fn engine(dir: &std::path::Path, clock: Arc<ManualClock>, setting: Setting) -> E
         queue_commands: setting.queue_commands,
         group_commands: setting.group_commands,
         queue_wait: setting.queue_wait,
-        dead_letters_per_principal: setting.dead_letters_per_principal,
+        quotas: Quotas {
+            dead_letters: setting.dead_letters_per_principal,
+            ..Quotas::default()
+        },
         observer: setting.observer,
     })
     .unwrap()
@@ -330,7 +333,7 @@ fn refusal(answer: Answer) -> Refusal {
 
 fn duplicate_of(answer: &Answer) -> u32 {
     match answer {
-        Ok(Outcome::Duplicate(_, version)) => version.get(),
+        Ok(Outcome::Duplicate(known)) => known.version.get(),
         other => panic!("no duplicate: {other:?}"),
     }
 }

@@ -15,10 +15,11 @@ const APPLICATION_ID: i64 = 0x5742_494C;
 /// Bytes of the header that say what is looked at before SQLite is.
 const HEADER_BYTES: usize = 100;
 /// One script a version, never changed once released: `user_version` says how many were run.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/sqlite/0001_log.sql"),
     include_str!("../../migrations/sqlite/0002_accounts.sql"),
     include_str!("../../migrations/sqlite/0003_deferred_heads.sql"),
+    include_str!("../../migrations/sqlite/0004_sessions_and_quotas.sql"),
 ];
 
 /// A database file, and how to connect to it.

@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::convert::{number, owner, version};
+use super::receipts::miscount;
 use super::statements::{all, first};
 use crate::error::Error;
-use crate::records::{DeadLetter, DeadLetterMiscount, KeptDeadLetter, NewDeadLetter, Redriven};
+use crate::records::{DeadLetter, KeptDeadLetter, Miscount, NewDeadLetter, Redriven};
 
 /// Columns in the order in which [`from_row`] reads them.
 macro_rules! letter_columns {
@@ -148,17 +149,11 @@ pub(super) fn expire(connection: &Connection, before: Timestamp, limit: u32) -> 
     Ok(deleted.len())
 }
 
-pub(super) fn miscounted(connection: &Connection, limit: u32) -> Result<Vec<DeadLetterMiscount>, Error> {
+pub(super) fn miscounted(connection: &Connection, limit: u32) -> Result<Vec<Miscount>, Error> {
     let sql = "WITH stored AS (SELECT actor_id, count(*) AS letters FROM dead_letters GROUP BY actor_id) \
                SELECT actor_id, coalesce(kept.letters, 0) AS says, coalesce(stored.letters, 0) AS are \
                FROM dead_letter_counts kept FULL JOIN stored USING (actor_id) WHERE says <> are LIMIT ?1";
-    all(connection, sql, [limit], |row| {
-        Ok(DeadLetterMiscount {
-            actor: PartyId::new(number(row.get(0)?, "actor")?),
-            kept: number(row.get(1)?, "count")?,
-            counted: number(row.get(2)?, "count")?,
-        })
-    })
+    all(connection, sql, [limit], miscount)
 }
 
 fn from_row(row: &Row<'_>) -> Result<KeptDeadLetter, Error> {

@@ -111,6 +111,15 @@ impl Group for SqliteGroup<'_> {
         dead_letters::count_of(self.writer.stored()?, actor)
     }
 
+    fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error> {
+        if let Some(count) = self.writer.receipt_counts.of(actor) {
+            return Ok(count);
+        }
+        let count = receipts::count_of(self.writer.stored()?, actor)?;
+        self.writer.receipt_counts.put(actor, count);
+        Ok(count)
+    }
+
     fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
         receipts::answer(self.writer.stored()?, key)
     }

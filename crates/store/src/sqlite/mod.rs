@@ -23,6 +23,7 @@ mod lists;
 mod loader;
 mod reader;
 mod readers;
+mod receipt_counts;
 mod receipts;
 mod rows;
 mod statements;
@@ -101,7 +102,7 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(&database, &options)?;
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone(), Some(deferred.clone())),
+            readers: Readers::new(database.clone(), deferred.clone(), false),
             deferred: Some(deferred),
             database,
             options,
@@ -121,7 +122,7 @@ impl SqliteStore {
         let options = SqliteOptions::default();
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone(), None),
+            readers: Readers::new(database.clone(), Arc::default(), true),
             deferred: None,
             checkpointer: Checkpointer::idle(&options),
             database,

@@ -20,8 +20,8 @@ use crate::api::Reader;
 use crate::error::Error;
 use crate::limits::MAX_PAGE;
 use crate::records::{
-    BatchReceipt, BlockCount, CommitId, CommitRecord, DeadLetterMiscount, KeptDeadLetter, LogEntry,
-    OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount, Totals,
+    BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount, OrderFilter,
+    OrderList, OrderRecord, PartyKind, StatusCount, Totals,
 };
 
 pub(super) struct SqliteReader<'a> {
@@ -130,6 +130,10 @@ impl Reader for SqliteReader<'_> {
         receipts::batch(self.connection()?, batch_id)
     }
 
+    fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error> {
+        receipts::count_of(self.connection()?, actor)
+    }
+
     fn user(&mut self, user: UserRef<'_>) -> Result<Option<User>, Error> {
         users::find(self.connection()?, user)
     }
@@ -169,10 +173,15 @@ impl Reader for SqliteReader<'_> {
         counts::blocks(self.connection()?, after, limit.min(MAX_PAGE))
     }
 
-    fn miscounted_dead_letters(&mut self, limit: u32) -> Result<Vec<DeadLetterMiscount>, Error> {
+    fn miscounted_dead_letters(&mut self, limit: u32) -> Result<Vec<Miscount>, Error> {
         // As long as the table is: see `integrity_problems`.
         self.take_as_long_as_it_takes()?;
         dead_letters::miscounted(self.connection()?, limit.min(MAX_PAGE))
+    }
+
+    fn miscounted_batch_receipts(&mut self, limit: u32) -> Result<Vec<Miscount>, Error> {
+        self.take_as_long_as_it_takes()?;
+        receipts::miscounted(self.connection()?, limit.min(MAX_PAGE))
     }
 
     fn party(&mut self, kind: PartyKind, name: &str) -> Result<Option<PartyId>, Error> {

@@ -17,8 +17,9 @@ const STEPS_PER_LOOK: i32 = 10_000;
 
 pub(super) struct Readers {
     database: Database,
-    /// `None`: another process writes.
-    deferred: Option<Arc<Published>>,
+    deferred: Arc<Published>,
+    /// Another process may be writing.
+    beside_others: bool,
     pool: Mutex<Pool>,
     returned: Condvar,
 }
@@ -31,10 +32,11 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(database: Database, deferred: Option<Arc<Published>>) -> Self {
+    pub(super) fn new(database: Database, deferred: Arc<Published>, beside_others: bool) -> Self {
         Self {
             database,
             deferred,
+            beside_others,
             pool: Mutex::default(),
             returned: Condvar::new(),
         }
@@ -53,9 +55,10 @@ impl Readers {
         };
         let began = Instant::now();
         open.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > MAX_READ))?;
-        let deferred = match &self.deferred {
-            Some(published) => begin(open, published, began + MAX_READ)?,
-            None => begin_beside_others(open)?,
+        let deferred = if self.beside_others {
+            begin_beside_others(open, &self.deferred)?
+        } else {
+            begin(open, &self.deferred, began + MAX_READ)?
         };
         let result = job(&mut SqliteReader::new(open, &deferred, began + MAX_READ));
         let ended = open
@@ -136,11 +139,17 @@ pub(super) fn begin(connection: &Connection, published: &Published, ends_at: Ins
     Err(Error::ReadTooLong)
 }
 
-/// The same where another process writes, and tells nobody: what is deferred is read in the transaction itself.
-fn begin_beside_others(connection: &Connection) -> Result<AsOf, Error> {
+/// The same where another process writes, which tells nobody: what is deferred is read in the transaction itself, if a commit
+/// has come since it was read last.
+fn begin_beside_others(connection: &Connection, published: &Published) -> Result<AsOf, Error> {
     connection.execute_batch("BEGIN")?;
     let last = last_commit(connection)?;
-    AsOf::new(Arc::new(left(connection)?), last).ok_or_else(|| Error::damaged("a transaction that changes"))
+    if let Some(deferred) = AsOf::new(published.edition(), last) {
+        return Ok(deferred);
+    }
+    let edition = Arc::new(left(connection)?);
+    published.keep(edition.clone());
+    AsOf::new(edition, last).ok_or_else(|| Error::damaged("a transaction that changes while it lasts"))
 }
 
 fn closed() -> Error {

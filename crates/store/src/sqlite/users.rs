@@ -13,7 +13,7 @@ macro_rules! user_select {
     ($tail:literal) => {
         concat!(
             "SELECT user_id, username, email, name, password_hash, role, client, disabled, sessions_valid_from, created_at, \
-             updated_at, version FROM users WHERE ",
+             updated_at, version, kept_token FROM users WHERE ",
             $tail
         )
     };
@@ -44,7 +44,7 @@ pub(super) fn insert(connection: &Connection, user: &User) -> Result<Result<(), 
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO users (user_id, username, email, name, password_hash, role, client, disabled, sessions_valid_from, \
-         updated_at, version, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         updated_at, version, created_at, kept_token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     insert.execute(params![
         user.user_id,
@@ -59,6 +59,7 @@ pub(super) fn insert(connection: &Connection, user: &User) -> Result<Result<(), 
         user.updated_at.as_nanos(),
         user.version,
         user.created_at.as_nanos(),
+        user.kept_token,
     ])?;
     Ok(Ok(()))
 }
@@ -70,7 +71,7 @@ pub(super) fn update(connection: &Connection, user: &User) -> Result<Result<(), 
     }
     let mut update = connection.prepare_cached(
         "UPDATE users SET username = ?2, email = ?3, name = ?4, password_hash = ?5, role = ?6, client = ?7, disabled = ?8, \
-         sessions_valid_from = ?9, updated_at = ?10, version = ?11 WHERE user_id = ?1",
+         sessions_valid_from = ?9, updated_at = ?10, version = ?11, kept_token = ?12 WHERE user_id = ?1",
     )?;
     let updated = update.execute(params![
         user.user_id,
@@ -84,6 +85,7 @@ pub(super) fn update(connection: &Connection, user: &User) -> Result<Result<(), 
         user.sessions_valid_from.as_nanos(),
         user.updated_at.as_nanos(),
         user.version,
+        user.kept_token,
     ])?;
     if updated == 1 {
         Ok(Ok(()))
@@ -118,5 +120,6 @@ fn from_row(row: &Row<'_>) -> Result<User, Error> {
         created_at: Timestamp::from_nanos(row.get(9)?),
         updated_at: Timestamp::from_nanos(row.get(10)?),
         version: number(row.get(11)?, "version")?,
+        kept_token: row.get(12)?,
     })
 }

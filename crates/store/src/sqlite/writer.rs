@@ -18,6 +18,7 @@ use super::core::{Core, Placed};
 use super::deferred::{Bounds, Deferred, Published};
 use super::group::SqliteGroup;
 use super::loader::Loader;
+use super::receipt_counts::ReceiptCounts;
 use super::{SqliteOptions, WriterPlace, api_keys, dead_letters, receipts};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
@@ -48,6 +49,8 @@ pub(super) struct SqliteWriter {
     pub(super) ends: Ends,
     /// Of the same.
     pub(super) cache: HeadCache,
+    /// Of the same.
+    pub(super) receipt_counts: ReceiptCounts,
     /// Something failed since the ends and the cache were last known to be right.
     stale: bool,
     _place: WriterPlace,
@@ -83,6 +86,7 @@ impl SqliteWriter {
             store_id,
             ends,
             cache: HeadCache::default(),
+            receipt_counts: ReceiptCounts::default(),
             stale: false,
             _place: place,
         })
@@ -127,6 +131,7 @@ impl SqliteWriter {
         core.digest = digest;
         self.ends = ends;
         self.cache.clear();
+        self.receipt_counts.clear();
         self.stale = false;
         Ok(())
     }
@@ -200,6 +205,7 @@ impl SqliteWriter {
     }
 
     fn remember(&mut self, placed: &Placed) {
+        self.receipt_counts.add(&placed.writes.records);
         for order in &placed.writes.orders {
             self.cache.put_key(order.public_id.clone(), order.order);
         }
@@ -301,6 +307,7 @@ impl Writer for SqliteWriter {
     }
 
     fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
+        self.receipt_counts.clear();
         let core = self.settled()?;
         core.checkpointer.give_way(&core.connection);
         let transaction = core

@@ -8,7 +8,7 @@ use model::{Head, StateId};
 use super::{PAGE, Verification};
 use crate::error::Error;
 use crate::limits::BLOCK_ORDERS;
-use crate::records::BlockCount;
+use crate::records::{BlockCount, Miscount};
 
 /// Orders by client, lifecycle and status, and by lifecycle, status and block.
 #[derive(Default)]
@@ -54,9 +54,17 @@ impl Verification<'_> {
             });
         }
         let wrong = self.store.reading(|reader| reader.miscounted_dead_letters(PAGE));
-        for wrong in self.noting("counts of dead letters", wrong).unwrap_or_default() {
+        self.tell_miscounts("dead letters", wrong);
+        let wrong = self
+            .store
+            .reading(|reader| reader.miscounted_batch_receipts(PAGE));
+        self.tell_miscounts("batch receipts", wrong);
+    }
+
+    fn tell_miscounts(&mut self, of: &str, wrong: Result<Vec<Miscount>, Error>) {
+        for wrong in self.noting(&format!("counts of {of}"), wrong).unwrap_or_default() {
             self.found(
-                format!("count of dead letters of principal {}", wrong.actor.get()),
+                format!("count of {of} of principal {}", wrong.actor.get()),
                 differs(wrong.kept, wrong.counted),
             );
         }

@@ -1,9 +1,10 @@
 //! Groups that are written while the next one is decided on top of them.
 
 use model::command::OrderRef;
-use model::ids::{OrderKey, Version};
+use model::ids::{OrderKey, PartyId, Version};
+use model::time::Timestamp;
 use store::verify::verify;
-use store::{CommitId, Committed, Error, Store};
+use store::{BatchReceipt, CommitId, Committed, Error, GroupWrites, Record, Store};
 
 use crate::backend::{Backend, SqliteFolder};
 use crate::orders::{Clerk, Wish, created, named, reported};
@@ -68,6 +69,44 @@ fn what_is_asked_of_the_log_waits_for_it() {
     drop(group);
     assert!(finish(&mut clerk).unwrap().is_ok());
     clerk.write(&[reported("A-1", "in_transit")]);
+}
+
+#[test]
+fn how_many_receipts_a_principal_has_is_known_while_one_is_on_its_way() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let mut clerk = Clerk::of(&*store);
+    let actor = PartyId::new(4);
+    let receipt = |id: &str| {
+        Record::Batch(BatchReceipt {
+            batch_id: id.into(),
+            actor,
+            decided_at: Timestamp::from_nanos(1),
+            content: [].into(),
+        })
+    };
+    let counted = |clerk: &mut Clerk| clerk.writer.begin().unwrap().batch_receipts_of(actor).unwrap();
+    clerk.record(vec![receipt("B-1")]);
+    assert_eq!(counted(&mut clerk), 1);
+    // Nothing can be written: who waits for what is on its way is told that it failed.
+    let raw = folder.raw();
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let commit = clerk.writer.next_commit().unwrap();
+    let writes = GroupWrites {
+        records: vec![receipt("B-2")],
+        ..GroupWrites::default()
+    };
+    clerk
+        .writer
+        .commit_behind(commit, clerk.rules.now, writes)
+        .unwrap();
+    assert_eq!(counted(&mut clerk), 2);
+    raw.execute_batch("ROLLBACK").unwrap();
+    assert!(finish(&mut clerk).unwrap().is_ok());
+    assert_eq!(counted(&mut clerk), 2);
+    drop(clerk);
+    assert_eq!(counted(&mut Clerk::of(&*store)), 2);
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
 }
 
 #[test]

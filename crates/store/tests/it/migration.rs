@@ -1,10 +1,11 @@
 //! A store that an older version left is brought up to date when it is opened.
 
 use model::ids::{DeadLetterId, PartyId};
+use model::time::Timestamp;
 use rusqlite::Connection;
 use store::sqlite::SqliteStore;
 use store::verify::verify;
-use store::{DeadLetter, KeptDeadLetter, OpenError, OrderFilter, Store};
+use store::{BatchReceipt, DeadLetter, KeptDeadLetter, OpenError, OrderFilter, Record, Store};
 
 use crate::backend::{Backend, SqliteFolder};
 use crate::conformance::dead_letters::{keep, letter};
@@ -108,7 +109,7 @@ fn a_store_of_the_first_version_is_read_once_it_is_up_to_date() {
     };
     assert!(matches!(refused, OpenError::Older { .. }), "{refused:?}");
     let expected = format!(
-        "{} was written by an older version (store format 1, this version reads 3): start the server on it once, \
+        "{} was written by an older version (store format 1, this version reads 4): start the server on it once, \
          which brings it up to date",
         folder.database().display()
     );
@@ -133,4 +134,36 @@ fn a_migration_that_fails_leaves_the_store_as_it_was() {
     raw.execute_batch("DROP TABLE status_blocks").unwrap();
     drop(raw);
     assert_eq!(verify(&*folder.open(), &mut |_| {}).findings, []);
+}
+
+#[test]
+fn receipts_that_were_kept_before_are_counted_when_a_store_is_brought_up_to_date() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let receipt = |id: &str, actor, bytes: usize| {
+        Record::Batch(BatchReceipt {
+            batch_id: id.into(),
+            actor: PartyId::new(actor),
+            decided_at: Timestamp::from_nanos(1),
+            content: vec![7; bytes].into(),
+        })
+    };
+    let records = vec![
+        receipt("B-1", 4, 10),
+        receipt("B-2", 5, 2_047),
+        receipt("B-3", 4, 5_000),
+    ];
+    Clerk::of(&*store).record(records);
+    drop(store);
+    let back_to_the_third =
+        "DROP TABLE batch_counts; ALTER TABLE users DROP COLUMN kept_token; PRAGMA user_version = 3";
+    folder.raw().execute_batch(back_to_the_third).unwrap();
+    let store = folder.open();
+    let counted = |actor| {
+        store
+            .reading(|reader| reader.batch_receipts_of(PartyId::new(actor)))
+            .unwrap()
+    };
+    assert_eq!([4, 5, 6].map(counted), [6, 2, 0]);
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod orders;
+mod records;
 mod refusals;
 
 use std::collections::HashMap;
@@ -18,7 +19,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use store::{Error, Group, GroupWrites, NewDeadLetter, NewOrder, Record};
 
-use super::answer::{Accepted, Answer, OnceAnswer, Outcome};
+use super::Quotas;
+use super::answer::{Accepted, Answer, Known, OnceAnswer, Outcome};
 use super::commands::{Command, Submission};
 use super::judge::Transition;
 use orders::{Orders, Slot};
@@ -50,7 +52,7 @@ pub(super) struct Decided {
 
 /// What deciding needs besides the orders.
 pub(super) struct Deciding<'a> {
-    pub(super) dead_letters_per_principal: u64,
+    pub(super) quotas: Quotas,
     pub(super) lifecycles: &'a HashMap<LifecycleId, Arc<Lifecycle>>,
     pub(super) now: Timestamp,
     pub(super) scale: DelayScale,
@@ -74,6 +76,7 @@ pub(super) fn decide(
         dead_letters: Vec::new(),
         letters: HashMap::new(),
         letters_kept: HashMap::new(),
+        receipts_kept: HashMap::new(),
         records: Vec::new(),
         transitions: HashMap::new(),
         duplicates: 0,
@@ -87,7 +90,7 @@ pub(super) fn decide(
             (unit.records, &unit.submission.records, &answer)
         {
             let of = if decided.is_empty() { earlier } else { decided };
-            state.records.extend(records.of(of));
+            state.keep_records(records.of(of))?;
         }
         answers.push(answer);
     }
@@ -106,6 +109,8 @@ struct GroupState<'a> {
     letters: HashMap<LetterKey, DeadLetterId>,
     /// Dead letters of each principal that was refused something, those of this group included.
     letters_kept: HashMap<PartyId, u64>,
+    /// As how many the receipts of each principal that sent a batch count, those of this group included.
+    receipts_kept: HashMap<PartyId, u64>,
     records: Vec<Record>,
     transitions: HashMap<Transition, u64>,
     duplicates: usize,
@@ -116,6 +121,12 @@ impl<'a> GroupState<'a> {
     fn decide_unit(&mut self, unit: &Unit<'_>, first: usize) -> Result<OnceAnswer, Error> {
         if let Some(before) = self.answered_before(unit.submission)? {
             return Ok(before);
+        }
+        // Before anything is decided: of a batch whose receipt is not kept nobody could be told later.
+        if let (Some(_), Some(principal)) = (unit.records, unit.submission.receipt_of)
+            && !self.may_keep_another_receipt(principal)?
+        {
+            return Ok(OnceAnswer::TooManyReceipts);
         }
         let mut answers = Vec::with_capacity(unit.commands.len());
         for (place, command) in unit.commands.iter().enumerate() {
@@ -142,30 +153,6 @@ impl<'a> GroupState<'a> {
             self.duplicates += usize::from(matches!(answers.last(), Some(Ok(Outcome::Duplicate(..)))));
         }
         Ok(OnceAnswer::Decided(answers))
-    }
-
-    /// What a submission's key says of it, if it is known.
-    fn answered_before(&mut self, submission: &Submission) -> Result<Option<OnceAnswer>, Error> {
-        let Some(once) = &submission.once else {
-            return Ok(None);
-        };
-        // Also one of this very group: a caller that went away may have come again with the same key.
-        let of_group = self.records.iter().find_map(|record| match record {
-            Record::Answer(answer) if answer.key == once.key => Some(answer.clone()),
-            Record::Answer(_) | Record::Batch(_) | Record::Redriven(..) | Record::Audit(_) => None,
-        });
-        let known = match of_group {
-            Some(answer) => Some(answer),
-            None => self.group.answer(&once.key)?,
-        };
-        let known = known.filter(|known| known.stored_at >= once.not_before);
-        Ok(known.map(|known| {
-            if known.body_hash == once.body_hash {
-                OnceAnswer::Before(known)
-            } else {
-                OnceAnswer::KeyReused
-            }
-        }))
     }
 
     fn count_transition(&mut self, lifecycle: LifecycleId, from: Option<StateId>, to: StateId) {
@@ -349,10 +336,15 @@ fn of_group<'e>(entries: &'e [(usize, Entry)], slot: &'e Slot) -> impl Iterator<
 }
 
 fn outcome_without_entry(head: &Head, decision: Decision) -> Outcome {
+    let known = |version| Known {
+        order: head.order,
+        version,
+        last_version: head.version,
+    };
     match decision {
-        Decision::Duplicate(version) => Outcome::Duplicate(head.order, version),
+        Decision::Duplicate(version) => Outcome::Duplicate(known(version)),
         Decision::Refused(refusal) => Outcome::Refused(refusal, None),
-        Decision::Unchanged | Decision::Accepted(_) => Outcome::Unchanged(head.order, head.version),
+        Decision::Unchanged | Decision::Accepted(_) => Outcome::Unchanged(known(head.version)),
     }
 }
 

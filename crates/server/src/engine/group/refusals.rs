@@ -84,7 +84,7 @@ impl GroupState<'_> {
             Some(kept) => *kept,
             None => self.group.dead_letters_of(principal)?,
         };
-        let may = kept < self.deciding.dead_letters_per_principal;
+        let may = kept < self.deciding.quotas.dead_letters;
         self.letters_kept.insert(principal, kept + u64::from(may));
         Ok(may)
     }

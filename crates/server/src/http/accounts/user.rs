@@ -52,7 +52,7 @@ pub(super) async fn user(
 pub(super) struct UserChangeSchema {
     name: Option<String>,
     email: Option<String>,
-    /// 8 to 128 characters, not the username. Ends every session of the user.
+    /// 8 to 128 characters, not the username. Ends every session of the user, but for the one in which users change their own.
     password: Option<String>,
     /// Required beside `password`, but not of admins.
     current_password: Option<String>,
@@ -69,7 +69,7 @@ pub(super) struct UserChangeSchema {
 pub(super) struct ChangedUser {
     #[serde(flatten)]
     user: UserBody,
-    /// A new token, where the change ended the session that it was made in: of whoever changes the own password.
+    /// A new token for whoever changes the own password. The one that asked for it goes on as well, until it expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -77,8 +77,8 @@ pub(super) struct ChangedUser {
 /// Change a user
 ///
 /// The caller itself by `me` or its id; any other only for admins. A new password, role, client or being shut out ends every
-/// session of the user; who changes the own password finds a new `token` in the answer. Admins can neither disable nor demote
-/// themselves.
+/// session of the user. Who changes the own password ends every other session: the token that asks goes on, and a new `token` is
+/// in the answer. Admins can neither disable nor demote themselves.
 #[utoipa::path(put, path = "/api/v1/users/{user_id}", tag = "accounts", request_body = UserChangeSchema,
     params(("user_id" = String, Path, description = "An id, or `me`")),
     responses((status = 200, description = "The user as it is now", body = ChangedUser),
@@ -118,8 +118,11 @@ pub(super) async fn change_user(
     if let Some(password) = wish.password.filter(|_| is_proven) {
         change.password_hash = Some(state.auth.passwords.hash(password.to_owned()).await?);
     }
-    let wants_token =
-        is_self && change.password_hash.is_some() && matches!(asker.credential, Credential::Token { .. });
+    change.kept_token = match &asker.credential {
+        Credential::Token { id, .. } if is_self && change.password_hash.is_some() => Some(id.clone()),
+        Credential::Token { .. } | Credential::Key { .. } => None,
+    };
+    let wants_token = change.kept_token.is_some();
     let by = trail.by(&asker);
     let (shared, now) = (state.clone(), state.now());
     answered(&state, keyed.as_ref(), now, move |accounts| {
@@ -280,6 +283,7 @@ impl<'a> Wish<'a> {
                 role,
                 client: client.map(Into::into),
                 disabled,
+                kept_token: None,
             },
             password,
             current_password,

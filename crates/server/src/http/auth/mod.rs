@@ -26,6 +26,7 @@ pub(crate) use principal::{Asker, Asking, Credential, Principal};
 pub(crate) use tokens::Tokens;
 
 use sessions::Sessions;
+use tokens::Claims;
 
 /// Checks tokens, keys and passwords.
 pub(crate) struct Auth {
@@ -128,13 +129,18 @@ impl AppState {
         }
         match user {
             Some(user) if user.disabled => Err(Problem::unauthenticated("the user is disabled")),
-            Some(user) if !claims.issued_since(user.sessions_valid_from) => {
+            Some(user) if !claims.issued_since(user.sessions_valid_from) && !is_kept(&claims, &user) => {
                 Err(Problem::unauthenticated("the session was ended: sign in again"))
             }
             None if self.auth.known_users_only => Err(Problem::unauthenticated("the user is not known here")),
             Some(_) | None => Ok(Principal::of_token(claims)),
         }
     }
+}
+
+/// Whether it is the token in which the user changed the own password.
+fn is_kept(claims: &Claims, user: &User) -> bool {
+    user.kept_token.as_ref() == Some(&claims.id)
 }
 
 /// Refuses a request that nobody asks.

@@ -127,15 +127,12 @@ struct Told {
 
 impl Told {
     fn answer(&self, answer: Option<&Answer>) -> Result<(Redriven, JsonAnswer), Problem> {
-        let (order, version, outcome, etag) = match answer {
-            Some(Ok(Outcome::Accepted(accepted))) => (
-                accepted.order,
-                accepted.version,
-                "applied",
-                Some(accepted.last_version),
-            ),
-            Some(Ok(Outcome::Duplicate(order, version) | Outcome::Unchanged(order, version))) => {
-                (*order, *version, "duplicate", None)
+        let (order, version, outcome, last_version) = match answer {
+            Some(Ok(Outcome::Accepted(accepted))) => {
+                (accepted.order, accepted.version, "applied", accepted.last_version)
+            }
+            Some(Ok(Outcome::Duplicate(known) | Outcome::Unchanged(known))) => {
+                (known.order, known.version, "duplicate", known.last_version)
             }
             Some(Ok(Outcome::Refused(refusal, _))) => return Err(refusal.into()),
             Some(Err(failure)) => return Err((*failure).into()),
@@ -147,11 +144,7 @@ impl Told {
             event_id,
             outcome,
         };
-        let answer = JsonAnswer::new(StatusCode::OK, &body);
-        let answer = match etag {
-            Some(version) => answer.with_version(version.get()),
-            None => answer,
-        };
+        let answer = JsonAnswer::new(StatusCode::OK, &body).with_version(last_version.get());
         let at = self.now;
         Ok((Redriven { order, version, at }, answer))
     }

@@ -90,8 +90,9 @@ fn ranges(body: &Bytes) -> Vec<Range<usize>> {
 /// Report many events
 ///
 /// `{"events": […]}`: at most 10,000 and 16 MiB. Or one event a line as `application/x-ndjson`, without a bound on their
-/// number: a full server reads no further until it has room. One malformed entry never loses the others. 202: what was queued is durable and decided;
-/// with `Prefer: wait` the answer counts the outcomes.
+/// number: a full server reads no further until it has room; blank lines are skipped, and `index` counts the others from 0. One
+/// malformed entry never loses the others. 202: what was queued is durable and decided; with `Prefer: wait` the answer counts the
+/// outcomes.
 #[utoipa::path(post, path = "/events/batch", tag = "events",
     request_body(content((EventsSchema = "application/json"), (String = "application/x-ndjson"))),
     params(("Prefer" = Option<String>, Header, description = "`wait=N`: answer with the outcomes")),
@@ -99,7 +100,9 @@ fn ranges(body: &Bytes) -> Vec<Range<usize>> {
         (status = 202, description = "Taken in", body = AcceptedEvents),
         (status = 200, description = "With `Prefer: wait`: the outcomes", body = super::tally::DecidedEvents),
         (status = 408, description = "The stream came too slowly; its complete lines are kept", body = ProblemSchema),
-        (status = 413, description = "Over 10,000 entries or 16 MiB", body = ProblemSchema)))]
+        (status = 413, description = "Over 10,000 entries or 16 MiB", body = ProblemSchema),
+        (status = 429, description = "Too many requests, or too many receipts of the caller's batches are kept: nothing is taken in",
+            body = ProblemSchema)))]
 pub(super) async fn post_events(
     State(state): State<AppState>,
     asker: Asker,
@@ -163,6 +166,7 @@ async fn json(
             ranges: OnceLock::new(),
         })),
         once,
+        receipt_of: Some(actor.party),
         records: Some(Arc::new(move |answers: &[Answer]| {
             records(answers)
                 .map(|(_, _, records)| records)

@@ -2,6 +2,9 @@
 //!
 //! While one group commits the next is parsed. A full queue stops the reading, and so the sender; nothing is refused for want of
 //! room. Whatever ends the stream early, the lines that were complete are decided first.
+//!
+//! A stream for whose receipt there is no room is refused before it is read. Should others take the last room meanwhile, its events
+//! stay, and its answer says that there is no receipt.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,7 +29,7 @@ use super::cut::{Block, Line, Lines};
 use super::event::Expected;
 use super::prefers_to_wait;
 use super::tally::Tally;
-use crate::engine::{Answer, Answers, Command, Contents, Submission};
+use crate::engine::{Answer, Answers, Command, Contents, OnceAnswer, Submission};
 
 /// What is gathered waits so long for more to come with it.
 const GATHER_TIME: Duration = Duration::from_millis(5);
@@ -45,6 +48,13 @@ pub(super) async fn take_in(
         ));
     }
     let actor = asker.actor(&state.engine).await?;
+    let engine = state.engine.clone();
+    let may_begin = state
+        .read(move |reader| engine.may_keep_receipt(reader, actor.party))
+        .await?;
+    if !may_begin {
+        return Err(Problem::too_many_receipts());
+    }
     let mut stream = Stream {
         state,
         headers,
@@ -59,27 +69,41 @@ pub(super) async fn take_in(
     let ended = stream.run(&mut lines).await;
     // First what came, whatever came then.
     let decided = stream.finish().await;
-    let tally = stream.tally;
+    let mut tally = stream.tally;
     tally.count(state);
     decided?;
     ended?;
     if tally.received() == 0 {
         return Err(Problem::field("", "length", "must have at least one line"));
     }
-    let receipt = Record::Batch(tally.receipt(actor.party, state.now()));
-    let kept = Submission {
-        records: Some(Arc::new(move |_: &[Answer]| vec![receipt.clone()])),
-        ..Submission::default()
-    };
-    if let Some(Err(failure)) = state.engine.submit_patiently(kept).await?.first() {
-        return Err((*failure).into());
-    }
+    keep_receipt(state, actor, &mut tally).await?;
     let answer = if prefers_to_wait(headers) {
         tally.decided_answer()
     } else {
         tally.accepted_answer()
     };
     Ok(answer.into_response())
+}
+
+/// Keeps what became of the stream; or has the tally say that it is not kept, as its events are in.
+async fn keep_receipt(state: &AppState, actor: Actor, tally: &mut Tally) -> Result<(), Problem> {
+    let receipt = Record::Batch(tally.receipt(actor.party, state.now()));
+    let submission = Submission {
+        receipt_of: Some(actor.party),
+        records: Some(Arc::new(move |_: &[Answer]| vec![receipt.clone()])),
+        ..Submission::default()
+    };
+    let kept = state.engine.enqueue_patiently(submission).await?;
+    match kept.wait_once().await? {
+        OnceAnswer::Decided(answers) => {
+            if let Some(Err(failure)) = answers.first() {
+                return Err((*failure).into());
+            }
+        }
+        OnceAnswer::TooManyReceipts => tally.leave_without_receipt(),
+        OnceAnswer::Before(_) | OnceAnswer::KeyReused => return Err(Problem::internal()),
+    }
+    Ok(())
 }
 
 struct Stream<'a> {

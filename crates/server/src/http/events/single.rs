@@ -152,8 +152,9 @@ impl Told {
                 let id = id(EventRef::Entry(accepted.order, accepted.version));
                 (id, told, Some(accepted.last_version))
             }
-            Outcome::Duplicate(order, version) | Outcome::Unchanged(order, version) => {
-                (id(EventRef::Entry(*order, *version)), "duplicate", None)
+            Outcome::Duplicate(known) | Outcome::Unchanged(known) => {
+                let id = id(EventRef::Entry(known.order, known.version));
+                (id, "duplicate", Some(known.last_version))
             }
             Outcome::Refused(refusal, Some(letter)) => {
                 let id = id(EventRef::DeadLetter(*letter));

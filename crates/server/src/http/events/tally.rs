@@ -25,6 +25,10 @@ pub(super) struct AcceptedEvents<'a> {
     message: String,
     /// By which `GET /events/batches/{batch_id}` says what became of them.
     batch_id: &'a str,
+    /// Only where it is false: of a stream while which too many receipts of the caller came to be kept. Its events are in.
+    #[serde(skip_serializing_if = "is_true")]
+    #[schema(required = false)]
+    receipt_kept: bool,
     /// The first 1,000 that are malformed.
     rejected: &'a [RejectedEvent],
     /// How many are.
@@ -35,6 +39,10 @@ pub(super) struct AcceptedEvents<'a> {
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct DecidedEvents<'a> {
     batch_id: &'a str,
+    /// Only where it is false: of a stream while which too many receipts of the caller came to be kept. Its events are in.
+    #[serde(skip_serializing_if = "is_true")]
+    #[schema(required = false)]
+    receipt_kept: bool,
     /// Entries of the batch.
     received: usize,
     /// In the history of their shipment now.
@@ -47,10 +55,15 @@ pub(in crate::http) struct DecidedEvents<'a> {
     rejected_total: usize,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_true(value: &bool) -> bool {
+    *value
+}
+
 /// An event that is not in.
 #[derive(Clone, Serialize, ToSchema)]
 pub(in crate::http) struct RejectedEvent {
-    /// The place in the batch, from 0; of a stream, the line.
+    /// The place in the batch, from 0; of a stream it counts the lines that are not blank, from 0.
     index: usize,
     /// The problem's code.
     #[schema(value_type = String)]
@@ -62,6 +75,7 @@ pub(in crate::http) struct RejectedEvent {
 #[derive(Clone)]
 pub(super) struct Tally {
     batch_id: Arc<str>,
+    receipt_kept: bool,
     received: usize,
     /// Malformed.
     bad: Rejections,
@@ -103,6 +117,7 @@ impl Tally {
         let bits: u128 = random()?;
         Ok(Self {
             batch_id: format!("bat_{bits:032x}").into(),
+            receipt_kept: true,
             received: 0,
             bad: Rejections::default(),
             rejected: Rejections::default(),
@@ -176,11 +191,16 @@ impl Tally {
             queued,
             message,
             batch_id: &self.batch_id,
+            receipt_kept: self.receipt_kept,
             rejected: &self.bad.listed,
             rejected_total: self.bad.total,
         };
-        JsonAnswer::new(StatusCode::ACCEPTED, &body)
-            .with_location(format!("/events/batches/{}", self.batch_id))
+        let answer = JsonAnswer::new(StatusCode::ACCEPTED, &body);
+        if self.receipt_kept {
+            answer.with_location(format!("/events/batches/{}", self.batch_id))
+        } else {
+            answer
+        }
     }
 
     /// The answer to who does.
@@ -191,6 +211,7 @@ impl Tally {
     fn decided(&self) -> DecidedEvents<'_> {
         DecidedEvents {
             batch_id: &self.batch_id,
+            receipt_kept: self.receipt_kept,
             received: self.received,
             applied: self.applied,
             duplicates: self.duplicates,
@@ -207,6 +228,11 @@ impl Tally {
             decided_at: now,
             content: serde_json::to_vec(&self.decided()).unwrap_or_default().into(),
         }
+    }
+
+    /// There is no receipt of it.
+    pub(super) const fn leave_without_receipt(&mut self) {
+        self.receipt_kept = false;
     }
 
     /// Adds what became of them to the counters.

@@ -56,7 +56,7 @@ pub(super) struct CreatedShipments {
 /// What became of one entry: a tracking number, or what is wrong with it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EntryResult {
-    /// The place in the batch, from 0.
+    /// The place in the batch, from 0; of lines it counts those that are not blank, from 0.
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<String>,

@@ -84,7 +84,7 @@ async fn send_again(ordeal: &Ordeal) {
         };
         let answers = app.engine().handle().submit(submission).await.unwrap();
         for (event, answer) in events.iter().zip(answers) {
-            let again = matches!(answer, Ok(Outcome::Duplicate(_, version)) if version == Version::new(event.version));
+            let again = matches!(answer, Ok(Outcome::Duplicate(known)) if known.version == Version::new(event.version));
             assert!(again, "{event:?} sent again: {answer:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use model::command::{NewId, OrderRef};
 use model::public_id::PublicId;
 use model::{EntryKind, Refusal};
-use server::engine::{Outcome, Submission};
+use server::engine::{Known, Outcome, Submission};
 use store::PartyKind;
 use tokio::task::JoinSet;
 
@@ -264,7 +264,11 @@ async fn a_cancellation_that_is_the_case_already_changes_nothing() {
     let order = accepted(answers[0].clone());
     assert_eq!(
         answers[1],
-        Ok(Outcome::Unchanged(order.order, order.last_version))
+        Ok(Outcome::Unchanged(Known {
+            order: order.order,
+            version: order.last_version,
+            last_version: order.last_version,
+        }))
     );
 }
 

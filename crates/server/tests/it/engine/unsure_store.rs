@@ -213,6 +213,10 @@ impl Group for UnsureGroup<'_> {
         self.inner.dead_letters_of(actor)
     }
 
+    fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error> {
+        self.inner.batch_receipts_of(actor)
+    }
+
     fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
         self.inner.answer(key)
     }

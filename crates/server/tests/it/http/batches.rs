@@ -1,8 +1,11 @@
 //! Many events, many shipments, in one body.
 
 use serde_json::{Value, json};
+use server::engine::Quotas;
+use server::server::Limits;
+use tempfile::TempDir;
 
-use crate::harness::front::{Front, client, driver, new_event, new_shipment, operator};
+use crate::harness::front::{Front, admin, client, driver, new_event, new_shipment, operator};
 
 const WAY: [&str; 4] = ["picked_up", "in_warehouse", "in_transit", "delivered"];
 
@@ -275,5 +278,101 @@ async fn shipments_come_in_one_body_or_line_by_line() {
         front.get(&operator(), "/shipments").await.is(200)["pagination"]["total"],
         4
     );
+    front.end().await;
+}
+
+/// A server that keeps so many receipts of a principal.
+async fn with_receipts_per_principal(batch_receipts: u64) -> Front {
+    let limits = Limits {
+        quotas: Quotas {
+            batch_receipts,
+            ..Quotas::default()
+        },
+        ..Limits::default()
+    };
+    Front::start_within(limits, TempDir::new().unwrap(), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_over_the_quota_of_receipts_is_refused_whole_and_others_are_not() {
+    let front = with_receipts_per_principal(2).await;
+    let number = front.shipment_of("client_001").await;
+    let own = driver("client_001");
+    let way = way_of(&number);
+    let first = json!({"events": way[..1]});
+    let keyed = ("idempotency-key", "first");
+    front
+        .post_with(&own, "/events/batch", keyed, &first)
+        .await
+        .is(202);
+    front
+        .post(&own, "/events/batch", &json!({"events": way[1..2]}))
+        .await
+        .is(202);
+    // Neither decided nor kept as refused, whoever waits or not.
+    let over = json!({"events": [way[2], new_event(&number, "created", "2026-01-31T10:00:00Z")]});
+    for header in [("prefer", "wait"), ("x-other", "1"), ("idempotency-key", "over")] {
+        let refused = front.post_with(&own, "/events/batch", header, &over).await;
+        let problem = refused.is_problem(429, "RATE_LIMITED");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .contains("nothing of this one was taken in")
+        );
+        assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    }
+    assert_eq!(front.statuses(&number).await[1..], WAY[..2]);
+    let letters = front.get(&admin(), "/api/v1/admin/dead-letters").await.is(200);
+    assert_eq!(letters["data"], json!([]));
+    // What was answered before is answered again, single events are taken, and so are the batches of others.
+    let again = front.post_with(&own, "/events/batch", keyed, &first).await;
+    again.is(202);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    front.report(&own, &way[2]).await.is(200);
+    let others = front
+        .post(&operator(), "/events/batch", &json!({"events": way[3..]}))
+        .await;
+    others.is(202);
+    assert_eq!(front.statuses(&number).await[1..], WAY);
+    // The key of what was refused is not used up.
+    let front = Front::start_in(front.end().await, &[]).await;
+    let taken = front
+        .post_with(&own, "/events/batch", ("idempotency-key", "over"), &over)
+        .await;
+    assert_eq!(
+        (
+            taken.is(202)["queued"].clone(),
+            taken.header("idempotent-replayed")
+        ),
+        (json!(2), "")
+    );
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_receipt_counts_for_as_many_as_it_is_long() {
+    let front = with_receipts_per_principal(20).await;
+    let bad = json!({"events": vec![json!({}); 1_000]});
+    front.post(&operator(), "/events/batch", &bad).await.is(202);
+    front
+        .post(&operator(), "/events/batch", &json!({"events": [{}]}))
+        .await
+        .is_problem(429, "RATE_LIMITED");
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_come_together_get_no_more_receipts_than_there_may_be() {
+    let front = with_receipts_per_principal(3).await;
+    let number = front.shipment_of("client_001").await;
+    let body = json!({"events": way_of(&number)});
+    let own = operator();
+    let together = (0..12).map(|_| front.post(&own, "/events/batch", &body));
+    let replies = futures_util::future::join_all(together).await;
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![202; 3], vec![429; 9]].concat());
+    front.post(&own, "/events/batch", &body).await.is(429);
     front.end().await;
 }

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use server::engine::Quotas;
 use server::server::Limits;
 use tempfile::TempDir;
 
@@ -109,7 +110,7 @@ async fn a_rejected_event_sent_again_by_its_sender_is_judged_anew() {
     let front = Front::start().await;
     let number = front.shipment_of("client_001").await;
     let early = new_event(&number, "in_warehouse", TEN);
-    refused(&front, &early).await;
+    let letter = refused(&front, &early).await;
     front
         .report(&driver("client_001"), &new_event(&number, "picked_up", TEN))
         .await
@@ -118,6 +119,10 @@ async fn a_rejected_event_sent_again_by_its_sender_is_judged_anew() {
         front.report(&driver("client_001"), &early).await.is(200)["outcome"],
         "applied"
     );
+    // What was kept of it is a repetition by now.
+    let redriven = redrive(&front, &letter).await;
+    assert_eq!(redriven.is(200)["outcome"], "duplicate");
+    assert_eq!(redriven.header("etag"), "\"3\"");
     front.end().await;
 }
 
@@ -152,7 +157,10 @@ async fn a_redrive_takes_no_body_and_may_have_a_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_many_refused_events_is_told_so_and_others_are_not() {
     let limits = Limits {
-        dead_letters_per_principal: 3,
+        quotas: Quotas {
+            dead_letters: 3,
+            ..Quotas::default()
+        },
         ..Limits::default()
     };
     let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;

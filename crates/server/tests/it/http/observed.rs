@@ -170,8 +170,19 @@ async fn metrics_may_have_an_address_of_their_own() {
         .await
         .is_problem(404, "NOT_FOUND");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let apart = client.get(format!("http://{free}/metrics")).send().await.unwrap();
-    assert!(apart.text().await.unwrap().contains("http_requests_total"));
+    let there =
+        |method: Method, path: &str| front.send(client.request(method, format!("http://{free}{path}")));
+    let apart = there(Method::GET, "/metrics").await;
+    assert_eq!(apart.status, 200);
+    assert!(apart.text.contains("http_requests_total"));
+    assert_eq!(there(Method::HEAD, "/metrics").await.status, 200);
+    for path in ["/", "/shipments", "/metrics/more"] {
+        let unknown = there(Method::GET, path).await.is_problem(404, "NOT_FOUND");
+        assert_eq!(unknown["instance"], path);
+    }
+    let refused = there(Method::POST, "/metrics").await;
+    refused.is_problem(405, "METHOD_NOT_ALLOWED");
+    assert_eq!(refused.header("allow"), "GET,HEAD");
     drop(client);
     front.end().await;
 }

@@ -256,3 +256,60 @@ fn a_port_or_a_folder_in_use_stops_the_start_with_a_sentence() {
     terminate(&running);
     assert_eq!(running.wait().code(), Some(0));
 }
+
+/// The same, as a process that may open so many files.
+fn with_files(files: u32, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited.current_dir(command.get_current_dir().unwrap());
+    limited
+}
+
+#[test]
+fn a_process_that_may_open_few_files_has_fewer_connections_and_serves_all_of_them() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(&mut with_files(160, &serve(&dir)));
+    let address = address(&running);
+    let mut connections: Vec<TcpStream> = (0..32).map(|_| connect(&address)).collect();
+    let made: Value = serde_json::from_str(&post(
+        &mut connections[0],
+        "/shipments",
+        &new_shipment("client_001"),
+    ))
+    .unwrap();
+    let path = format!("/shipments/{}", made["tracking_number"].as_str().unwrap());
+    for connection in &mut connections {
+        assert!(get(connection, &path).contains("created"));
+    }
+    // One more waits for its turn, while those before it are served as well as ever.
+    let mut late = connect(&address);
+    late.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    late.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(late.read(&mut [0; 12]).is_err());
+    let made = post(&mut connections[31], "/shipments", &new_shipment("client_001"));
+    assert!(made.contains("tracking_number"), "{made}");
+    drop(connections.remove(0));
+    late.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = [0; 12];
+    late.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    drop((connections, late));
+    terminate(&running);
+    let ended = running.wait();
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    let told = ended.stderr.matches("ulimit -n").count();
+    assert_eq!(told, 1, "{}", ended.stderr);
+    assert!(
+        !ended.stderr.contains("could not be accepted"),
+        "{}",
+        ended.stderr
+    );
+}

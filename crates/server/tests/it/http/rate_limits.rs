@@ -113,3 +113,43 @@ async fn the_word_of_a_trusted_proxy_is_taken_and_of_nobody_else() {
     assert_limited(&ask(&front, "198.51.100.77").await);
     front.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_a_proxy_gives_with_its_port_is_the_same_address() {
+    let front = Front::start_with(&[FIVE, ("TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8,fd00::/8")]).await;
+    for hops in [
+        "203.0.113.7",
+        "203.0.113.7:4711",
+        "spoofed, 203.0.113.7:1, 10.1.2.3:80",
+        "203.0.113.7:65535, [fd00::1]:80, [fd00::2]",
+        "203.0.113.7:2 ,fd00::1",
+    ] {
+        assert_eq!(ask(&front, hops).await.status, 200, "{hops}");
+    }
+    assert_limited(&ask(&front, "203.0.113.7:4712").await);
+    for hops in [
+        "[2001:db8::1]:4711",
+        "[2001:db8::1]",
+        "2001:db8::1",
+        "[2001:db8::1]:1",
+        "[2001:db8::1], 10.1.2.3:80",
+    ] {
+        assert_eq!(ask(&front, hops).await.status, 200, "{hops}");
+    }
+    assert_limited(&ask(&front, "[2001:db8::1]:4712").await);
+    // What is no address ends the chain: what stands before it is not believed.
+    for hops in [
+        "203.0.113.7:x",
+        "[203.0.113.7]",
+        "[2001:db8::1",
+        "203.0.113.7:65536",
+        "unknown",
+    ] {
+        assert_eq!(
+            ask(&front, &format!("203.0.113.7, {hops}")).await.status,
+            200,
+            "{hops}"
+        );
+    }
+    front.end().await;
+}

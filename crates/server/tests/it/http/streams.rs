@@ -1,15 +1,16 @@
 //! Events as a stream of lines: whatever ends it, the complete lines are kept.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use server::engine::Quotas;
 use server::server::Limits;
 use tempfile::TempDir;
 
-use crate::harness::front::{Front, driver, new_event, operator};
+use crate::harness::front::{Front, driver, new_event, new_shipment, operator};
 
 const LINES: &str = "application/x-ndjson";
 
@@ -63,6 +64,43 @@ async fn a_stream_is_answered_like_a_batch() {
             .await
             .is_problem(400, "VALIDATION_FAILED");
     }
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blank_lines_are_skipped_and_not_counted() {
+    let front = Front::start().await;
+    let number = front.shipment_of("client_001").await;
+    let good = new_event(&number, "picked_up", "2026-01-31T10:00:00Z");
+    let lines = format!("\n \t\r\n{{}}\n\r\n\n{good}\n\n  \nno event\n\n");
+    let told = front
+        .post_text(&operator(), "/events/batch", LINES, lines)
+        .await
+        .is(202);
+    assert_eq!((&told["received"], &told["queued"]), (&json!(3), &json!(1)));
+    let indexes: Vec<&Value> = told["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["index"])
+        .collect();
+    assert_eq!(indexes, [0, 2]);
+    let lines = format!("\n{{}}\r\n\n \n{}\n\nno shipment\n", new_shipment("client_001"));
+    let told = front
+        .post_text(&operator(), "/shipments/batch", LINES, lines)
+        .await
+        .is(200);
+    assert_eq!((&told["received"], &told["created"]), (&json!(3), &json!(1)));
+    let results: Vec<(&Value, bool)> = told["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (&line["index"], line["tracking_number"].is_string()))
+        .collect();
+    assert_eq!(
+        results,
+        [(&json!(0), false), (&json!(1), true), (&json!(2), false)]
+    );
     front.end().await;
 }
 
@@ -198,6 +236,70 @@ async fn a_stream_that_breaks_off_in_mid_line_keeps_the_complete_lines() {
     front.end().await;
 }
 
+/// A server that keeps one receipt of a principal.
+async fn with_one_receipt() -> Front {
+    let limits = Limits {
+        quotas: Quotas {
+            batch_receipts: 1,
+            ..Quotas::default()
+        },
+        ..Limits::default()
+    };
+    Front::start_within(limits, TempDir::new().unwrap(), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_for_whose_receipt_there_is_no_room_is_refused_before_it_is_read() {
+    let front = with_one_receipt().await;
+    let number = front.shipment_of("client_001").await;
+    let line = |status: &str| new_event(&number, status, "2026-01-31T10:00:00Z").to_string();
+    for (status, answer) in [("picked_up", 202), ("in_warehouse", 429)] {
+        front
+            .post_text(&operator(), "/events/batch", LINES, line(status))
+            .await
+            .is(answer);
+    }
+    assert_eq!(front.statuses(&number).await, ["created", "picked_up"]);
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_keeps_its_events_when_the_last_receipt_goes_to_another_meanwhile() {
+    for (prefer, status) in [("", 202), ("prefer: wait\r\n", 200)] {
+        let front = with_one_receipt().await;
+        let number = front.shipment_of("client_001").await;
+        let line = |status: &str| format!("{}\n", new_event(&number, status, "2026-01-31T10:00:00Z"));
+        let (one, two) = (line("picked_up"), line("in_warehouse"));
+        let length = format!(
+            "{prefer}connection: close\r\ncontent-length: {}",
+            one.len() + two.len()
+        );
+        let mut stream = TcpStream::connect(front.address).unwrap();
+        write!(stream, "{}{one}", head(&length)).unwrap();
+        until_it_has(&front, &number, 2).await;
+        let other = json!({"events": [new_event(&number, "created", "2026-01-31T10:00:00Z")]});
+        front.post(&operator(), "/events/batch", &other).await.is(202);
+        write!(stream, "{two}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(!head.contains("location"), "{answer}");
+        let told: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(
+            (&told["received"], &told["receipt_kept"]),
+            (&json!(2), &json!(false))
+        );
+        let path = format!("/events/batches/{}", told["batch_id"].as_str().unwrap());
+        front.get(&operator(), &path).await.is_problem(404, "NOT_FOUND");
+        assert_eq!(
+            front.statuses(&number).await,
+            ["created", "picked_up", "in_warehouse"]
+        );
+        front.end().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_has_64_kib_and_one_that_has_more_is_bad_alone() {
     let front = Front::start().await;
@@ -272,7 +374,7 @@ async fn one_byte_now_and_then_is_too_slow_too() {
     let told = loop {
         assert!(begun.elapsed() < Duration::from_secs(20), "it was never given up");
         stream.write_all(b" ").ok();
-        if std::io::Read::read_exact(&mut stream, &mut answer).is_ok() {
+        if stream.read_exact(&mut answer).is_ok() {
             break String::from_utf8_lossy(&answer).into_owned();
         }
     };

@@ -34,6 +34,30 @@ async fn a_change_is_made_only_on_the_version_that_was_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_event_is_answered_with_the_version_that_its_shipment_has_now() {
+    let front = Front::start().await;
+    let number = front.shipment_of("client_001").await;
+    let event = |status: &str| new_event(&number, status, "2026-01-31T10:00:00Z");
+    for (status, outcome, tag) in [
+        ("picked_up", "applied", "\"2\""),
+        ("picked_up", "duplicate", "\"2\""),
+        ("in_warehouse", "applied", "\"3\""),
+        ("picked_up", "duplicate", "\"3\""),
+    ] {
+        let answer = front.report(&operator(), &event(status)).await;
+        assert_eq!(answer.is(200)["outcome"], outcome);
+        assert_eq!(answer.header("etag"), tag, "{status}");
+    }
+    // It is one to be built upon.
+    report_if(&front, &number, "in_transit", "\"3\"").await.is(202);
+    // Who does not wait is told nothing of the outcome: no version either.
+    let unheard = front.post(&operator(), "/events", &event("picked_up")).await;
+    unheard.is(202);
+    assert_eq!(unheard.header("etag"), "");
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_entity_tag_is_refused_and_one_that_never_was_matches_nothing() {
     let front = Front::start().await;
     let number = front.shipment_of("client_001").await;

@@ -85,6 +85,7 @@ pub(in crate::sqlite) struct LastCommit {
 }
 
 /// What is deferred as of a commit, and as of the one that is under way.
+#[derive(Default)]
 pub(in crate::sqlite) struct Edition {
     /// `None` before the first.
     last: Option<LastCommit>,
@@ -103,6 +104,7 @@ impl Edition {
 }
 
 /// The edition of the moment.
+#[derive(Default)]
 pub(in crate::sqlite) struct Published(RwLock<Arc<Edition>>);
 
 impl Published {
@@ -116,7 +118,11 @@ impl Published {
     }
 
     pub(super) fn replace(&self, edition: Edition) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(edition);
+        self.keep(Arc::new(edition));
+    }
+
+    pub(in crate::sqlite) fn keep(&self, edition: Arc<Edition>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = edition;
     }
 
     /// Before a commit: a reader may begin after it before this process learns that it is durable.

@@ -20,6 +20,7 @@ pub(super) fn user(id: &str, username: &str, email: &str) -> User {
         client: Some("acme".into()),
         disabled: false,
         sessions_valid_from: Timestamp::from_nanos(1),
+        kept_token: None,
         created_at: Timestamp::from_nanos(2),
         updated_at: Timestamp::from_nanos(3),
         version: 1,
@@ -159,6 +160,7 @@ pub(super) fn a_changed_user_may_keep_its_names_and_not_take_others(backend: &dy
         client: None,
         disabled: true,
         sessions_valid_from: Timestamp::from_nanos(7),
+        kept_token: Some("a token".into()),
         updated_at: Timestamp::from_nanos(8),
         version: 2,
         ..user("U-1", "ada", "ada@example.org")

@@ -2,11 +2,12 @@
 
 use model::ids::{DeadLetterId, PartyId};
 use model::time::Timestamp;
+use store::verify::verify;
 use store::{DeadLetter, Expiry, Record, Store};
 
 use super::accounts::account;
 use super::dead_letters::{keep, letter};
-use super::receipts::{answer, batch};
+use super::receipts::{answer, batch, counted, sized};
 use crate::backend::Backend;
 use crate::orders::Clerk;
 
@@ -138,4 +139,21 @@ pub(super) fn expired_letters_are_taken_off_their_counts_and_their_numbers_stay_
     let mut clerk = Clerk::of(&*store);
     assert_eq!(keep(&mut clerk, &decided(1, 1)), DeadLetterId::new(5));
     assert_eq!(counted(&mut clerk), [0, 1]);
+}
+
+pub(super) fn expired_receipts_are_taken_off_their_counts(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    clerk.record(vec![sized("B-1", 10, 4, 5_000), sized("B-2", 11, 5, 10)]);
+    clerk.record(vec![sized("B-3", 12, 4, 1_024)]);
+    assert_eq!(counted(&*store, &mut clerk), [7, 1, 0]);
+    for (before, expected) in [(10, [7, 1, 0]), (11, [2, 1, 0]), (12, [2, 0, 0]), (13, [0, 0, 0])] {
+        let expiry = Expiry {
+            batches_before: at(before),
+            ..NOTHING
+        };
+        clerk.writer.expire(&expiry, 100).unwrap();
+        assert_eq!(counted(&*store, &mut clerk), expected);
+    }
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
 }

@@ -76,7 +76,8 @@ macro_rules! every_scenario {
                 what_is_older_goes_and_what_is_of_the_very_instant_stays,
                 a_revocation_goes_when_its_token_has_expired,
                 at_most_so_many_of_each_kind_go_the_oldest_first,
-                expired_letters_are_taken_off_their_counts_and_their_numbers_stay_taken;
+                expired_letters_are_taken_off_their_counts_and_their_numbers_stay_taken,
+                expired_receipts_are_taken_off_their_counts;
             accounts:
                 a_user_comes_back_as_written_however_it_is_named,
                 users_come_in_pages_by_name,
@@ -101,7 +102,8 @@ macro_rules! every_scenario {
                 an_answer_of_accounts_is_seen_by_a_group,
                 a_batch_comes_back_as_written_and_is_stored_once,
                 a_group_of_records_alone_is_durable,
-                records_of_a_dropped_group_are_not_there;
+                records_of_a_dropped_group_are_not_there,
+                receipts_of_each_principal_are_counted_and_long_ones_more;
             lists:
                 pages_are_those_of_a_naive_filter,
                 an_empty_filter_lists_nothing,

@@ -2,7 +2,8 @@
 
 use model::ids::{PartyId, Position};
 use model::time::Timestamp;
-use store::{BatchReceipt, CommitId, Error, GroupWrites, Record, StoredAnswer};
+use store::verify::verify;
+use store::{BatchReceipt, CommitId, Error, GroupWrites, Record, Store, StoredAnswer};
 
 use super::accounts::account;
 use crate::backend::Backend;
@@ -119,4 +120,43 @@ pub(super) fn records_of_a_dropped_group_are_not_there(backend: &dyn Backend) {
     group.commit(CommitId(9), clerk.rules.now, writes).unwrap_err();
     assert_eq!(stored(&mut clerk, 1), None);
     assert_eq!(store.reading(|reader| reader.batch("B-1")).unwrap(), None);
+}
+
+/// A receipt of a principal, with a content of this length.
+pub(super) fn sized(id: &str, at: i64, actor: u32, bytes: usize) -> Record {
+    Record::Batch(BatchReceipt {
+        actor: PartyId::new(actor),
+        content: vec![7; bytes].into(),
+        ..batch(id, at)
+    })
+}
+
+/// As how many the receipts of principals 4, 5 and 6 count, asked of the writer and of a reader.
+pub(super) fn counted(store: &dyn Store, clerk: &mut Clerk) -> [u64; 3] {
+    let principals = [4, 5, 6].map(PartyId::new);
+    let mut group = clerk.writer.begin().unwrap();
+    let by_group = principals.map(|actor| group.batch_receipts_of(actor).unwrap());
+    drop(group);
+    let by_reader =
+        store.reading(|reader| Ok(principals.map(|actor| reader.batch_receipts_of(actor).unwrap())));
+    assert_eq!(by_reader.unwrap(), by_group);
+    by_group
+}
+
+pub(super) fn receipts_of_each_principal_are_counted_and_long_ones_more(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut clerk = Clerk::of(&*store);
+    assert_eq!(counted(&*store, &mut clerk), [0, 0, 0]);
+    clerk.record(vec![
+        sized("B-1", 1, 4, 0),
+        sized("B-2", 1, 5, 1023),
+        sized("B-3", 1, 4, 1024),
+    ]);
+    assert_eq!(counted(&*store, &mut clerk), [3, 1, 0]);
+    clerk.record(vec![sized("B-4", 2, 4, 10 * 1024 + 1)]);
+    assert_eq!(counted(&*store, &mut clerk), [14, 1, 0]);
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
+    drop((clerk, store));
+    let store = backend.open();
+    assert_eq!(counted(&*store, &mut Clerk::of(&*store)), [14, 1, 0]);
 }

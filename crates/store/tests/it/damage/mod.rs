@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use model::ids::PartyId;
 use model::time::Timestamp;
 use store::verify::{Finding, Report, verify};
-use store::{DeadLetter, GroupWrites, NewDeadLetter, OpenError, Store};
+use store::{BatchReceipt, DeadLetter, GroupWrites, NewDeadLetter, OpenError, Record, Store};
 
 use crate::backend::{Backend, SqliteFolder};
 use crate::orders::{Clerk, created_for, reported, reported_with_notes};
@@ -38,13 +38,13 @@ fn base() -> &'static SqliteFolder {
         }
         clerk.write(&[reported("P-5", "in_transit"), reported("P-6", "delivered")]);
         clerk.write(&vec![reported("P-5", "picked_up"); 80]);
-        dead_letter(&mut clerk);
+        letter_and_receipt(&mut clerk);
         drop((clerk, store));
         folder
     })
 }
 
-fn dead_letter(clerk: &mut Clerk) {
+fn letter_and_receipt(clerk: &mut Clerk) {
     let commit = clerk.writer.next_commit().unwrap();
     let mut group = clerk.writer.begin().unwrap();
     let letter = NewDeadLetter {
@@ -61,8 +61,15 @@ fn dead_letter(clerk: &mut Clerk) {
             content: [1, 2, 3].into(),
         },
     };
+    let receipt = BatchReceipt {
+        batch_id: "B-1".into(),
+        actor: PartyId::NOBODY,
+        decided_at: Timestamp::from_nanos(1),
+        content: vec![b' '; 3_000].into(),
+    };
     let writes = GroupWrites {
         dead_letters: vec![letter],
+        records: vec![Record::Batch(receipt)],
         ..GroupWrites::default()
     };
     group.commit(commit, clerk.rules.now, writes).unwrap();

@@ -180,6 +180,18 @@ fn a_wrong_count_of_dead_letters_is_found() {
 }
 
 #[test]
+fn a_wrong_count_of_batch_receipts_is_found() {
+    let place = "count of batch receipts of principal 0";
+    let found = findings("UPDATE batch_counts SET receipts = 5");
+    assert_found(&found, place, "says 5, there are 3");
+    assert_eq!(found.len(), 1);
+    let found = findings("DELETE FROM batch_counts");
+    assert_found(&found, place, "says 0, there are 3");
+    let found = findings("DELETE FROM batches");
+    assert_found(&found, place, "says 3, there are 0");
+}
+
+#[test]
 fn a_changed_digest_of_a_commit_is_found_there_and_in_the_next_one() {
     let found = findings("UPDATE commits SET digest = zeroblob(32) WHERE commit_id = 7");
     let places: Vec<&str> = found.iter().map(|finding| &*finding.place).collect();

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{PASSWORD, delete, login, path_of, put, seeded, try_login};
-use crate::harness::front::{Front, admin, token};
+use crate::harness::front::{Front, SECRET, admin, sign, token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_user_and_a_wrong_password_are_answered_alike() {
@@ -90,22 +90,128 @@ async fn a_disabled_user_is_refused_with_the_next_request() {
     front.end().await;
 }
 
+/// Changes the own password; the new token.
+async fn change_password(front: &Front, token: &str, current: &str, new: &str) -> String {
+    let body = json!({"password": new, "current_password": current});
+    let changed = put(front, token, "/api/v1/users/me", &body).await;
+    assert_eq!(changed.header("cache-control"), "no-store");
+    changed.is(200)["token"].as_str().unwrap().to_owned()
+}
+
+/// Which of some tokens count.
+async fn counting<const N: usize>(front: &Front, tokens: [&str; N]) -> [bool; N] {
+    let mut counting = [false; N];
+    for (counts, token) in counting.iter_mut().zip(tokens) {
+        let status = front.get(token, "/api/v1/users/me").await.status.as_u16();
+        assert!([200, 401].contains(&status), "{status}");
+        *counts = status == 200;
+    }
+    counting
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn changing_the_password_ends_every_other_session() {
     let front = seeded().await;
     let mine = login(&front, "customer_user_001", PASSWORD).await;
     let others = login(&front, "customer_user_001", PASSWORD).await;
-    let body = json!({"password": "a new password", "current_password": PASSWORD});
-    let changed = put(&front, &mine, "/api/v1/users/me", &body).await;
-    assert_eq!(changed.header("cache-control"), "no-store");
-    let fresh = changed.is(200)["token"].as_str().unwrap().to_owned();
-    for ended in [mine, others] {
-        front.get(&ended, "/api/v1/users/me").await.is(401);
-    }
-    front.get(&fresh, "/api/v1/users/me").await.is(200);
+    let fresh = change_password(&front, &mine, PASSWORD, "a new password").await;
+    assert_eq!(
+        counting(&front, [&mine, &others, &fresh]).await,
+        [true, false, true]
+    );
     try_login(&front, "customer_user_001", PASSWORD).await.is(401);
     let again = login(&front, "customer_user_001", "a new password").await;
-    front.get(&again, "/api/v1/users/me").await.is(200);
+    assert_eq!(counting(&front, [&again]).await, [true]);
+    // It is kept in the store, not in memory.
+    let front = Front::start_in(front.end().await, &[]).await;
+    assert_eq!(
+        counting(&front, [&mine, &others, &fresh]).await,
+        [true, false, true]
+    );
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_that_is_kept_ends_with_the_next_change_made_in_another() {
+    let front = seeded().await;
+    let first = login(&front, "customer_user_001", PASSWORD).await;
+    let second = change_password(&front, &first, PASSWORD, "the second password").await;
+    // The one that was kept changes it again, and is kept again.
+    let third = change_password(&front, &first, "the second password", "the third password").await;
+    assert_eq!(
+        counting(&front, [&first, &second, &third]).await,
+        [true, false, true]
+    );
+    let fourth = change_password(&front, &third, "the third password", "the fourth password").await;
+    assert_eq!(
+        counting(&front, [&first, &third, &fourth]).await,
+        [false, true, true]
+    );
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_that_is_kept_can_be_signed_out() {
+    let front = seeded().await;
+    let mine = login(&front, "customer_user_001", PASSWORD).await;
+    let fresh = change_password(&front, &mine, PASSWORD, "a new password").await;
+    front.post(&mine, "/auth/logout", &json!({})).await.is(204);
+    assert_eq!(counting(&front, [&mine, &fresh]).await, [false, true]);
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_else_ends_sessions_ends_the_one_that_was_kept_too() {
+    let front = seeded().await;
+    let path = path_of(&front, &admin(), "driver_user_001").await;
+    for (round, change) in [
+        json!({"client_id": "client_002"}),
+        json!({"role": "operator"}),
+        json!({"password": "given by an admin"}),
+        json!({"disabled": true}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        put(&front, &admin(), &path, &json!({"password": PASSWORD}))
+            .await
+            .is(200);
+        let mine = login(&front, "driver_user_001", PASSWORD).await;
+        let new = format!("password of round {round}");
+        let fresh = change_password(&front, &mine, PASSWORD, &new).await;
+        // A name is no reason.
+        put(&front, &admin(), &path, &json!({"name": new})).await.is(200);
+        assert_eq!(counting(&front, [&mine, &fresh]).await, [true, true]);
+        put(&front, &admin(), &path, change).await.is(200);
+        assert_eq!(
+            counting(&front, [&mine, &fresh]).await,
+            [false, false],
+            "{change}"
+        );
+    }
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_elsewhere_is_kept_too_with_an_id_or_without() {
+    let front = seeded().await;
+    for (user, keeps_the_one_with_an_id) in [("customer_user_001", true), ("customer_user_002", false)] {
+        let mut claims =
+            json!({"sub": user, "role": "customer", "iat": 1_767_225_600, "exp": 4_102_444_800_i64});
+        let without_id = sign(&json!({"alg": "HS256"}), &claims, SECRET);
+        claims["jti"] = json!("one");
+        let with_id = sign(&json!({"alg": "HS256"}), &claims, SECRET);
+        let kept = if keeps_the_one_with_an_id {
+            &with_id
+        } else {
+            &without_id
+        };
+        change_password(&front, kept, PASSWORD, "a new password").await;
+        assert_eq!(
+            counting(&front, [&with_id, &without_id]).await,
+            [keeps_the_one_with_an_id, !keeps_the_one_with_an_id]
+        );
+    }
     front.end().await;
 }
 
