@@ -2,14 +2,13 @@
 //!
 //! Taken in beyond that, a connection would wait for ever unanswered, and the store could not open what it needs.
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::limits::{CONNECTIONS, FILES_RESERVED};
 
 /// Places for connections in this process. Says so in the log, if they are fewer than they might be.
 pub(super) fn connections() -> usize {
-    // No limit at all is told as none.
-    let files = getrlimit(Resource::Nofile).current;
+    let files = files();
     let places = places_within(files);
     if places < CONNECTIONS {
         tracing::warn!(
@@ -20,6 +19,23 @@ pub(super) fn connections() -> usize {
         );
     }
     places
+}
+
+/// How many files the process may have open, `None` for any number. What is allowed at the start is often less than what a process
+/// may ask for, as old programs cannot do with many.
+fn files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(CONNECTIONS + FILES_RESERVED).unwrap_or(u64::MAX);
+    let most = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    if limit.current.is_some_and(|current| current < most) {
+        let raised = Rlimit {
+            current: Some(most),
+            ..limit
+        };
+        // Should it be refused, what is allowed now is what there is.
+        setrlimit(Resource::Nofile, raised).ok();
+    }
+    getrlimit(Resource::Nofile).current
 }
 
 fn places_within(files: Option<u64>) -> usize {

@@ -257,10 +257,10 @@ fn a_port_or_a_folder_in_use_stops_the_start_with_a_sentence() {
     assert_eq!(running.wait().code(), Some(0));
 }
 
-/// The same, as a process that may open so many files.
-fn with_files(files: u32, command: &Command) -> Command {
+/// The same, as a process that may open so many files, by what the options of `ulimit` say.
+fn with_files(files: &str, command: &Command) -> Command {
     let mut limited = Command::new("sh");
-    limited.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+    limited.args(["-c", &format!("ulimit {files} && exec \"$0\" \"$@\"")]);
     limited.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -272,10 +272,38 @@ fn with_files(files: u32, command: &Command) -> Command {
     limited
 }
 
+fn ask_for_health(stream: &mut TcpStream) {
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).unwrap();
+}
+
+/// The beginning of an answer, as far as its status.
+fn status_line(stream: &mut TcpStream) -> [u8; 12] {
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn a_process_that_may_ask_for_more_files_does() {
+    let dir = TempDir::new().unwrap();
+    let running = Running::start(&mut with_files("-S -n 160", &serve(&dir)));
+    let address = address(&running);
+    let mut connections: Vec<TcpStream> = (0..100).map(|_| connect(&address)).collect();
+    for connection in &mut connections {
+        ask_for_health(connection);
+        assert_eq!(status_line(connection), *b"HTTP/1.1 200");
+    }
+    drop(connections);
+    terminate(&running);
+    let ended = running.wait();
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+}
+
 #[test]
 fn a_process_that_may_open_few_files_has_fewer_connections_and_serves_all_of_them() {
     let dir = TempDir::new().unwrap();
-    let running = Running::start(&mut with_files(160, &serve(&dir)));
+    let running = Running::start(&mut with_files("-n 160", &serve(&dir)));
     let address = address(&running);
     let mut connections: Vec<TcpStream> = (0..32).map(|_| connect(&address)).collect();
     let made: Value = serde_json::from_str(&post(
@@ -290,17 +318,14 @@ fn a_process_that_may_open_few_files_has_fewer_connections_and_serves_all_of_the
     }
     // One more waits for its turn, while those before it are served as well as ever.
     let mut late = connect(&address);
-    late.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
+    ask_for_health(&mut late);
     late.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(late.read(&mut [0; 12]).is_err());
     let made = post(&mut connections[31], "/shipments", &new_shipment("client_001"));
     assert!(made.contains("tracking_number"), "{made}");
     drop(connections.remove(0));
     late.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut answer = [0; 12];
-    late.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert_eq!(status_line(&mut late), *b"HTTP/1.1 200");
     drop((connections, late));
     terminate(&running);
     let ended = running.wait();
