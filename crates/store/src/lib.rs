@@ -10,6 +10,7 @@
 
 pub mod accounts;
 mod api;
+mod deltas;
 mod digest;
 mod error;
 pub mod folder;
@@ -17,6 +18,7 @@ pub mod limits;
 mod records;
 pub mod sqlite;
 pub mod verify;
+mod waiting;
 
 pub use api::{Group, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};

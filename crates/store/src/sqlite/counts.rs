@@ -1,15 +1,12 @@
 //! How many orders have a status, by client and by block of keys. Kept with each group.
 
-use std::collections::BTreeMap;
-
-use model::StateId;
 use model::ids::PartyId;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::convert::{lifecycle_id, number, state};
 use super::statements::all;
+use crate::deltas::Deltas;
 use crate::error::Error;
-use crate::limits::BLOCK_ORDERS;
 use crate::records::{BlockCount, HeadChange, StatusCount};
 
 /// The counts of one client.
@@ -18,26 +15,7 @@ pub(super) const OF_CLIENT: &str =
 
 /// Adds up what the group did to each count, and writes each once, by rising key.
 pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(), Error> {
-    let mut clients: BTreeMap<(u32, u32, u8), i64> = BTreeMap::new();
-    let mut blocks: BTreeMap<(u32, u8, i64), i64> = BTreeMap::new();
-    for change in heads {
-        let head = &change.head;
-        let (client, lifecycle) = (head.owner.client.get(), head.lifecycle.get());
-        let block = head.order.get().div_euclid(BLOCK_ORDERS);
-        let mut count = |status: StateId, delta: i64| {
-            let status = status.number();
-            *clients.entry((client, lifecycle, status)).or_default() += delta;
-            *blocks.entry((lifecycle, status, block)).or_default() += delta;
-        };
-        match change.before {
-            Some((before, _)) if before == head.status => {}
-            Some((before, _)) => {
-                count(before, -1);
-                count(head.status, 1);
-            }
-            None => count(head.status, 1),
-        }
-    }
+    let Deltas { clients, blocks } = Deltas::of(heads);
     // An upsert would check the row it would insert, a negative count, before it finds the one to update.
     let mut update = connection.prepare_cached(
         "UPDATE status_counts SET orders = orders + ?4 WHERE client_id = ?1 AND lifecycle_id = ?2 AND status = ?3",

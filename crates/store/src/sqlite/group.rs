@@ -212,6 +212,7 @@ impl Group for SqliteGroup<'_> {
                 refused @ (Error::Statement(_)
                 | Error::Damaged(_)
                 | Error::ReadTooLong
+                | Error::Contended(_)
                 | Error::OutcomeUnknown { .. }) => refused,
             })?;
         let committed = Committed {
