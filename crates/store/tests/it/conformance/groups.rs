@@ -183,14 +183,3 @@ pub(super) fn keys_are_given_out_again_when_their_group_was_dropped(backend: &dy
     assert_eq!(given(&mut *clerk.writer), [2, 3]);
     assert_eq!(given(&mut *clerk.writer), [2, 3]);
 }
-
-pub(super) fn there_is_one_writer_at_a_time(backend: &dyn Backend) {
-    let store = backend.open();
-    let first = store.writer().unwrap();
-    let Err(refused) = store.writer() else {
-        panic!("two writers");
-    };
-    assert!(matches!(refused, Error::Unavailable { .. }), "{refused:?}");
-    drop(first);
-    store.writer().unwrap();
-}

@@ -1,0 +1,190 @@
+//! Where a database is, and how its name is told to people: without the password.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::session::{ConnectError, Session};
+use crate::error::{Error, OpenError, Trouble};
+use crate::limits::{
+    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, WRITE_STATEMENT,
+};
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Writes groups.
+    Write,
+    /// Reads for others, one short transaction each.
+    Read,
+    /// Checks the schema and brings it up to date.
+    Prepare,
+}
+
+#[derive(Clone)]
+pub(super) struct Address {
+    config: Config,
+    node: String,
+}
+
+impl Address {
+    pub(super) fn parse(dsn: &str, node: &str) -> Result<Self, OpenError> {
+        let mut config: Config = dsn.parse().map_err(|_| OpenError::BadAddress("cannot be read"))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(OpenError::BadAddress("names no host"));
+        }
+        if config.get_dbname().is_none() {
+            return Err(OpenError::BadAddress("names no database"));
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(OpenError::BadAddress(
+                "asks for TLS, which this version does not speak with PostgreSQL",
+            ));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_WAIT);
+        }
+        config.keepalives_idle(KEEPALIVE);
+        config.keepalives_interval(KEEPALIVE);
+        config.tcp_user_timeout(2 * KEEPALIVE);
+        Ok(Self {
+            config,
+            node: node.to_owned(),
+        })
+    }
+
+    /// A session whose every wait is bounded, on both sides.
+    pub(super) fn connect(&self, purpose: Purpose) -> Result<Session, OpenError> {
+        let (statement, name) = match purpose {
+            Purpose::Write => (WRITE_STATEMENT, "writer"),
+            Purpose::Read => (MAX_READ, "reader"),
+            Purpose::Prepare => (Duration::ZERO, "start"),
+        };
+        let mut config = self.config.clone();
+        config.application_name(format!("waybill {name} {}", self.node));
+        let patience = if purpose == Purpose::Prepare {
+            // A migration takes as long as it takes.
+            Duration::from_secs(24 * 60 * 60)
+        } else {
+            statement + ANSWER_GRACE
+        };
+        let mut session = Session::open(&config, patience).map_err(|error| self.not_connected(error))?;
+        if purpose == Purpose::Read {
+            session.set_reading();
+        }
+        let (statement, lock) = (statement.as_millis(), LOCK_PATIENCE.as_millis());
+        let idle = if purpose == Purpose::Read {
+            2 * MAX_READ
+        } else {
+            IDLE_IN_GROUP
+        };
+        session
+            .batch(&format!(
+                "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+                 SET idle_in_transaction_session_timeout = {}; SET client_encoding = 'UTF8'; \
+                 SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'",
+                idle.as_millis()
+            ))
+            .map_err(|error| self.open_error(error))?;
+        Ok(session)
+    }
+
+    /// As [`Address::connect`], for a store that is open: whoever asks may come again.
+    pub(super) fn reconnect(&self, purpose: Purpose) -> Result<Session, Error> {
+        self.connect(purpose).map_err(|error| match error {
+            OpenError::Store { error, .. } => error,
+            other => Error::Unavailable {
+                trouble: Trouble::Io,
+                detail: other.to_string(),
+            },
+        })
+    }
+
+    /// The address as errors of opening name it.
+    pub(super) fn path(&self) -> PathBuf {
+        PathBuf::from(self.to_string())
+    }
+
+    pub(super) fn open_error(&self, error: Error) -> OpenError {
+        match error {
+            Error::Unavailable {
+                trouble: Trouble::NotWritable,
+                detail,
+            } => OpenError::NotWritable {
+                path: self.path(),
+                reason: detail,
+            },
+            error => OpenError::Store {
+                path: self.path(),
+                error,
+            },
+        }
+    }
+
+    fn not_connected(&self, error: ConnectError) -> OpenError {
+        let server = self.to_string();
+        let unreachable = |reason: String| OpenError::Unreachable {
+            server: server.clone(),
+            reason,
+        };
+        match error {
+            ConnectError::TooSlow => unreachable(format!("no answer for {} s", CONNECT_WAIT.as_secs())),
+            ConnectError::System(reason) => unreachable(reason),
+            ConnectError::Said(error) => match error.as_db_error() {
+                // 28: who is it, 3D: which database, 42501: may not connect.
+                Some(said) if matches!(said.code().code(), "28000" | "28P01" | "3D000" | "42501") => {
+                    OpenError::LoginRefused {
+                        server,
+                        reason: said.message().to_owned(),
+                    }
+                }
+                Some(said) => unreachable(said.message().to_owned()),
+                None => {
+                    let mut reason = error.to_string();
+                    let mut cause = std::error::Error::source(&error);
+                    while let Some(deeper) = cause {
+                        reason = deeper.to_string();
+                        cause = deeper.source();
+                    }
+                    unreachable(reason)
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("postgres://")?;
+        if let Some(user) = self.config.get_user() {
+            write!(out, "{user}@")?;
+        }
+        let ports = self.config.get_ports();
+        let addresses = self.config.get_hostaddrs().iter().map(ToString::to_string);
+        let hosts = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(folder) => folder.display().to_string(),
+        });
+        let named: Vec<String> = hosts.collect();
+        let named = if named.is_empty() {
+            addresses.collect()
+        } else {
+            named
+        };
+        for (place, host) in named.iter().enumerate() {
+            let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+            let comma = if place == 0 { "" } else { "," };
+            write!(out, "{comma}{host}:{port}")?;
+        }
+        write!(out, "/{}", self.config.get_dbname().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
