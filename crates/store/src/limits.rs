@@ -44,8 +44,9 @@ pub const BLOCK_ORDERS: i64 = 4_096;
 pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// Longest that a writer's statement may run: the largest group takes a second or two on a busy server.
 pub const WRITE_STATEMENT: Duration = Duration::from_secs(30);
-/// Longest that a writer waits for rows that another writer has locked: several times a large group's life.
-pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest that a writer waits for rows that another writer has locked: longer than a node that stands still can hold them, see
+/// [`IDLE_IN_GROUP`].
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(8);
 /// Longest that a session may stand idle within a transaction before the server ends it. It bounds how long a node that is stopped or cut
 /// off in the middle of a group keeps others from its orders, and from the end of the log.
 pub const IDLE_IN_GROUP: Duration = Duration::from_secs(5);
@@ -68,5 +69,9 @@ pub const MAX_WRITERS: i32 = 1_024;
 pub const FIRST_BLOCK: i64 = 64;
 /// See [`FIRST_BLOCK`].
 pub const LARGEST_BLOCK: i64 = 4_096;
+/// How long a migration may take, which reads and writes what it must.
+pub const MIGRATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long proving a whole table may take.
+pub const WHOLE_TABLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Places left in the log's last partition but one before another is made: half of a partition, minutes at any rate.
 pub const PARTITION_AHEAD: i64 = 32 << 20;

@@ -10,7 +10,8 @@ use tokio_postgres::config::{Host, SslMode};
 use super::session::{ConnectError, Session};
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{
-    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, WRITE_STATEMENT,
+    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, MIGRATION_WAIT,
+    WRITE_STATEMENT,
 };
 
 /// What a session is for.
@@ -66,8 +67,7 @@ impl Address {
         let mut config = self.config.clone();
         config.application_name(format!("waybill {name} {}", self.node));
         let patience = if purpose == Purpose::Prepare {
-            // A migration takes as long as it takes.
-            Duration::from_secs(24 * 60 * 60)
+            MIGRATION_WAIT + ANSWER_GRACE
         } else {
             statement + ANSWER_GRACE
         };

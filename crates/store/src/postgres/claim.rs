@@ -57,10 +57,23 @@ impl Claimed {
         Self::claim(session_of(&mut session)?, session, store_id)
     }
 
-    /// As [`Claimed::open`], after a session was lost: ends it, and waits until it has ended, so that what it did is final.
-    pub(super) fn open_after(address: &Address, store_id: &[u8; 16], lost: &Claim) -> Result<Self, Error> {
+    /// As [`Claimed::open`], after a session was lost: ends it, and waits until it has ended, so that what it did is final. Where
+    /// nothing it did is in doubt, it need not have ended: then another chain is claimed.
+    pub(super) fn open_after(
+        address: &Address,
+        store_id: &[u8; 16],
+        lost: &Claim,
+        is_in_doubt: bool,
+    ) -> Result<Self, Error> {
         let mut session = address.reconnect(Purpose::Write)?;
-        end_session(&mut session, lost)?;
+        let has_ended = end_session(&mut session, lost)?;
+        if is_in_doubt && !has_ended {
+            return Err(Error::Unavailable {
+                trouble: Trouble::Busy,
+                detail: "the session that was lost has not ended yet: what it did last is not known"
+                    .to_owned(),
+            });
+        }
         Self::claim(session_of(&mut session)?, session, store_id)
     }
 
@@ -105,8 +118,8 @@ fn session_of(session: &mut Session) -> Result<Claim, Error> {
     })
 }
 
-/// Ends a session that was lost on our side and may live on the server's, and waits for its end.
-fn end_session(session: &mut Session, lost: &Claim) -> Result<(), Error> {
+/// Ends a session that was lost on our side and may live on the server's, and waits for its end. Whether it has ended.
+fn end_session(session: &mut Session, lost: &Claim) -> Result<bool, Error> {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2";
     session.query(sql, &[&lost.process, &lost.began])?;
     let began = Instant::now();
@@ -115,14 +128,10 @@ fn end_session(session: &mut Session, lost: &Claim) -> Result<(), Error> {
         let row = session.first(sql, &[&CLAIMS, &lost.lock])?;
         if row.map_or(Ok(false), |row| get(&row, 0))? {
             session.query("SELECT pg_advisory_unlock($1, $2)", &[&CLAIMS, &lost.lock])?;
-            return Ok(());
+            return Ok(true);
         }
         if began.elapsed() > SESSION_END_WAIT {
-            return Err(Error::Unavailable {
-                trouble: Trouble::Busy,
-                detail: "the session that was lost has not ended yet: what it did last is not known"
-                    .to_owned(),
-            });
+            return Ok(false);
         }
         std::thread::sleep(SESSION_END_PAUSE);
     }

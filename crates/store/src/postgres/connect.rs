@@ -6,7 +6,7 @@ use super::address::{Address, Purpose};
 use super::convert::{bytes, get};
 use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::MIGRATION_WAIT;
+use crate::limits::{MIGRATION, MIGRATION_WAIT};
 use crate::records::{Birth, Identity};
 
 /// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making partitions (in
@@ -34,6 +34,7 @@ pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, Open
     let failed = |error| address.open_error(error);
     lock(&mut session).map_err(failed)?;
     let version = check_version(address, &mut session)?;
+    session.set_patience(MIGRATION);
     migrate(&mut session, version, birth).map_err(failed)?;
     read_identity(&mut session).map_err(failed)
     // The session ends here, and its lock with it.

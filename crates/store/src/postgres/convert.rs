@@ -65,10 +65,17 @@ fn said_by_server(said: &DbError) -> Error {
     }
 }
 
-/// Whether the connection is gone with the error.
+/// Whether the connection is gone with the error, or is of no more use: a statement that was prepared before the schema changed may
+/// never work again.
 pub(super) fn is_fatal(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
-        Some(said) => matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+        Some(said) => {
+            matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+                || matches!(
+                    *said.code(),
+                    SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME
+                )
+        }
         None => true,
     }
 }

@@ -79,7 +79,9 @@ pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Resul
         ", e.place + g.shift FROM groups g JOIN LATERAL (SELECT * FROM entries \
          WHERE place BETWEEN g.first_place AND g.last_place) e ON TRUE ORDER BY e.place + g.shift"
     );
-    let rows = session.query(sql, &[&after.get(), &limit])?;
+    // No log is so long that the sum of the two would be too large a number.
+    let after = after.get().min(i64::MAX / 2);
+    let rows = session.query(sql, &[&after, &limit])?;
     rows.iter().map(log_entry).collect()
 }
 

@@ -1,6 +1,6 @@
 //! What a reader reads, in the one transaction it is lent for. What is not of the log reads its own tables in its own file.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use model::command::OrderRef;
 use model::fingerprint::Fingerprint;
@@ -18,14 +18,11 @@ use super::{api_keys, audit, counts, dead_letters, integrity, lists, log, partie
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::error::Error;
-use crate::limits::MAX_PAGE;
+use crate::limits::{MAX_PAGE, WHOLE_TABLE};
 use crate::records::{
     BatchReceipt, BlockCount, CommitId, CommitRecord, DeadLetterMiscount, KeptDeadLetter, LogEntry,
     OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount, Totals,
 };
-
-/// As long as a whole table may take to be read through.
-const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) struct PostgresReader<'a> {
     session: &'a mut Session,
@@ -197,7 +194,7 @@ impl<'a> PostgresReader<'a> {
     fn unbounded(&mut self) -> Result<&mut Session, Error> {
         self.ends_at = None;
         self.session.batch("SET LOCAL statement_timeout = 0")?;
-        self.session.set_patience(AS_LONG_AS_IT_TAKES);
+        self.session.set_patience(WHOLE_TABLE);
         Ok(self.session)
     }
 }

@@ -47,7 +47,9 @@ impl PostgresWriter {
     fn settle(&mut self) -> Result<(), Error> {
         self.roll_back();
         if self.claimed.session.is_broken() {
-            self.claimed = Claimed::open_after(&self.address, &self.store_id, &self.claimed.claim)?;
+            let lost = &self.claimed.claim;
+            let is_in_doubt = self.unsettled.is_some();
+            self.claimed = Claimed::open_after(&self.address, &self.store_id, lost, is_in_doubt)?;
         }
         Ok(())
     }
