@@ -4,6 +4,7 @@ use tokio_postgres::Row;
 
 use super::address::{Address, Purpose};
 use super::convert::{bytes, get};
+use super::schema;
 use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{MIGRATION, MIGRATION_WAIT};
@@ -136,6 +137,7 @@ fn migrate(session: &mut Session, version: i64, birth: &Birth) -> Result<(), Err
         if number == 1 {
             write_birth(session, birth)?;
         }
+        schema::note(session)?;
         session.execute(
             "INSERT INTO store_migrations (number, name) VALUES ($1, $2)",
             &[&number, &name],

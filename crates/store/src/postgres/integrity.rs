@@ -3,6 +3,7 @@
 use model::ids::OrderKey;
 
 use super::convert::get;
+use super::schema;
 use super::session::Session;
 use crate::error::Error;
 
@@ -18,9 +19,10 @@ pub(super) fn unpaired_orders(session: &mut Session, limit: i64) -> Result<Vec<O
     rows.iter().map(|row| Ok(OrderKey::new(get(row, 0)?))).collect()
 }
 
-/// The end of the log, and entries that no commit has.
+/// The schema, the end of the log, and entries that no commit or no head has.
 pub(super) fn problems(session: &mut Session) -> Result<Vec<String>, Error> {
-    let mut problems = texts(
+    let mut problems = schema::problems(session)?;
+    problems.extend(texts(
         session,
         "SELECT format('the log is said to end at position %s with commit %s, its last commit is %s and ends at %s', \
          l.last_position, l.last_commit, coalesce(c.commit_id, 0), coalesce(c.first_position + c.entries - 1, 0)) \
@@ -28,7 +30,7 @@ pub(super) fn problems(session: &mut Session) -> Result<Vec<String>, Error> {
          LEFT JOIN (SELECT * FROM commits ORDER BY commit_id DESC LIMIT 1) c ON TRUE \
          WHERE (l.last_position, l.last_commit) IS DISTINCT FROM \
          (coalesce(c.first_position + c.entries - 1, 0), coalesce(c.commit_id, 0)) LIMIT $1",
-    )?;
+    )?);
     problems.extend(texts(
         session,
         "SELECT format('version %s of order %s, at place %s, belongs to no commit', e.version, e.order_key, e.place) FROM entries e \

@@ -28,6 +28,7 @@ mod reader;
 mod readers;
 mod receipts;
 mod rows;
+mod schema;
 mod session;
 mod statements;
 mod users;

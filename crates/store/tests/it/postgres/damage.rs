@@ -185,3 +185,50 @@ fn a_count_that_would_fall_below_zero_is_damage_not_a_commands_fault() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_schema_edited_by_hand_is_told_and_an_index_of_the_operators_own_is_not() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let store = filled(&database);
+    let mut raw = database.raw();
+    raw.batch_execute("CREATE INDEX of_my_own ON orders (created_at)")
+        .unwrap();
+    assert_eq!(verify(&*store, &mut |_| {}).findings, []);
+    for (edit, missing) in [
+        (
+            "ALTER TABLE orders DROP CONSTRAINT orders_public_id_key",
+            "constraint orders_public_id_key of orders, UNIQUE (public_id)",
+        ),
+        (
+            "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_not_changed",
+            "trigger audit_log_is_not_changed of audit_log, calling refuse_change_of_audit_log, enabled O",
+        ),
+        (
+            "ALTER TABLE users ALTER COLUMN email DROP NOT NULL",
+            "column email of users, text, not null",
+        ),
+        (
+            "DROP INDEX answers_by_time",
+            "index answers_by_time of answers,  USING btree (stored_at)",
+        ),
+        ("DROP SEQUENCE writer_claims", "sequence writer_claims"),
+    ] {
+        raw.batch_execute(edit).unwrap();
+        let findings = verify(&*store, &mut |_| {}).findings;
+        let expected = format!("the schema was changed: missing or different is {missing}");
+        assert!(
+            findings.iter().any(|finding| finding.problem == expected),
+            "{edit}: {findings:#?}"
+        );
+    }
+    raw.batch_execute("CREATE OR REPLACE FUNCTION take_numbers(numbers REGCLASS, wanted BIGINT) RETURNS BIGINT LANGUAGE sql AS 'SELECT 1::bigint'").unwrap();
+    let findings = verify(&*store, &mut |_| {}).findings;
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.problem.contains("function take_numbers")),
+        "{findings:#?}"
+    );
+}

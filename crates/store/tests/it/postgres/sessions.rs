@@ -1,5 +1,7 @@
 //! Sessions that are lost, and commits whose answer never came.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use model::ids::OrderKey;
@@ -8,7 +10,7 @@ use store::{CommitId, Error, Store};
 
 use super::Peer;
 use super::proxy::{Cut, Proxy};
-use crate::backend::{Backend, PostgresDatabase, birth};
+use crate::backend::{Backend, PostgresDatabase, birth, skip};
 use crate::orders::{Clerk, created, named, reported};
 
 /// Ends every writer's session at the server.
@@ -241,4 +243,56 @@ fn a_store_may_be_dropped_where_waiting_is_not_allowed() {
     store.reading(|reader| reader.totals()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { drop(store) });
+}
+
+#[test]
+fn a_dump_restored_elsewhere_is_sound_and_goes_on() {
+    let (Some(database), Some(elsewhere)) = (PostgresDatabase::new(), PostgresDatabase::new()) else {
+        return;
+    };
+    let store = database.open();
+    let (mut first, mut second) = (Peer::of(&*store), Peer::of(&*store));
+    first
+        .write(&[], &[created("A-1"), reported("A-1", "picked_up")])
+        .unwrap();
+    second.write(&[], &[created("A-2")]).unwrap();
+    first
+        .write(&["A-2".to_owned()], &[reported("A-2", "picked_up")])
+        .unwrap();
+    let dumped = Command::new("pg_dump")
+        .arg("--dbname")
+        .arg(database.dsn())
+        .output();
+    let Ok(dumped) = dumped else {
+        return skip("no pg_dump");
+    };
+    assert!(
+        dumped.status.success(),
+        "{}",
+        String::from_utf8_lossy(&dumped.stderr)
+    );
+    let mut restore = Command::new("psql")
+        .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname"])
+        .arg(elsewhere.dsn())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    restore.stdin.take().unwrap().write_all(&dumped.stdout).unwrap();
+    assert!(restore.wait().unwrap().success());
+    let restored = elsewhere.open();
+    assert_eq!(sound(&*restored), 4);
+    let mut peer = Peer::of(&*restored);
+    let committed = peer
+        .write(
+            &["A-1".to_owned()],
+            &[reported("A-1", "in_transit"), created("A-3")],
+        )
+        .unwrap();
+    assert_eq!(
+        (committed.commit, committed.last_position.get()),
+        (CommitId(3), 6),
+        "the first chain goes on, and so do the positions"
+    );
+    assert_eq!(sound(&*restored), 6);
 }
