@@ -70,11 +70,7 @@ impl PostgresWriter {
         self.in_transaction = true;
         let mut began = self.claimed.session.pipeline(steps);
         if began.is_err() && self.claimed.session.is_broken() {
-            let next = self.next();
             self.settle()?;
-            if self.next() != next {
-                return Err(Error::Contended("the connection was lost".to_owned()));
-            }
             self.in_transaction = true;
             began = self.claimed.session.pipeline(steps);
         }
@@ -119,9 +115,15 @@ impl Drop for PostgresWriter {
 
 impl Writer for PostgresWriter {
     fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error> {
+        let next = self.next();
         self.settle()?;
         self.make_room()?;
         self.begin_transaction(&[Step::new("BEGIN", &[])])?;
+        if self.next() != next {
+            // Another chain was claimed, in which the id that the caller asked for is not the next.
+            self.roll_back();
+            return Err(Error::Contended("the connection was lost".to_owned()));
+        }
         Ok(Box::new(PostgresGroup::new(self)))
     }
 
