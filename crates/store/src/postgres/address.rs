@@ -25,6 +25,15 @@ pub(super) enum Purpose {
     Prepare,
 }
 
+/// Every statement is made for an index. What the planner thinks of how many rows there are, before it has seen any or with the number of
+/// a page still open, must not make it read a table from end to end.
+const READ_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_sort = off; \
+                             SET max_parallel_workers_per_gather = 0; SET jit = off";
+const WRITE_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; SET jit = off";
+/// For statements that are to read whole tables, in a transaction of their own.
+pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on; \
+                                            SET LOCAL enable_bitmapscan = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_sort = on";
+
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
@@ -81,6 +90,12 @@ impl Address {
         } else {
             IDLE_IN_GROUP
         };
+        let plans = match purpose {
+            Purpose::Read => READ_BY_INDEX,
+            Purpose::Write => WRITE_BY_INDEX,
+            Purpose::Prepare => "SET jit = off",
+        };
+        session.batch(plans).map_err(|error| self.open_error(error))?;
         session
             .batch(&format!(
                 "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \

@@ -20,18 +20,26 @@ use crate::records::{ListedOrder, OrderFilter, OrderList};
 
 type Statuses = BTreeSet<(LifecycleId, StateId)>;
 
-/// Orders of a page by their keys, as they are listed.
-macro_rules! listed {
-    ($keys:literal) => {
-        concat!(
-            "WITH page AS (",
-            $keys,
-            ") SELECT o.order_key, o.public_id, o.tenant_id, o.client_id, o.customer_id, h.lifecycle_id, h.status, h.version, \
-             o.created_at, h.recorded_at FROM page JOIN orders o USING (order_key) JOIN order_heads h USING (order_key) \
-             ORDER BY o.order_key DESC"
-        )
-    };
-}
+/// Orders as they are listed.
+const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id, o.customer_id, h.lifecycle_id, h.status, h.version, \
+                      o.created_at, h.recorded_at FROM orders o JOIN order_heads h USING (order_key) \
+                      WHERE o.order_key = ANY($1::bigint[]) ORDER BY o.order_key DESC";
+/// The page of all orders: `OFFSET 0` has each block read by key, whatever is thought of how many rows there are.
+const OF_ALL: &str = "SELECT h.order_key FROM UNNEST($1::bigint[], $2::bigint[]) AS b (first_key, last_key) \
+                      CROSS JOIN LATERAL (SELECT order_key, lifecycle_id, status FROM order_heads \
+                      WHERE order_key BETWEEN b.first_key AND b.last_key OFFSET 0) h \
+                      WHERE (h.lifecycle_id, h.status) IN (SELECT * FROM UNNEST($3::int[], $4::smallint[])) \
+                      ORDER BY h.order_key DESC OFFSET $5 LIMIT $6";
+/// The page of a client, of whom every order is wanted.
+const ALL_OF_CLIENT: &str =
+    "SELECT order_key FROM orders WHERE client_id = $1 ORDER BY order_key DESC OFFSET $2 LIMIT $3";
+/// The page of a client: the index of its orders is walked, and each head is looked up.
+const SOME_OF_CLIENT: &str = "SELECT o.order_key FROM orders o \
+                              CROSS JOIN LATERAL (SELECT lifecycle_id, status FROM order_heads \
+                              WHERE order_key = o.order_key OFFSET 0) h \
+                              WHERE o.client_id = $1 AND o.order_key >> 12 = ANY($2::bigint[]) \
+                              AND (h.lifecycle_id, h.status) IN (SELECT * FROM UNNEST($3::int[], $4::smallint[])) \
+                              ORDER BY o.order_key DESC OFFSET $5 LIMIT $6";
 
 pub(super) fn list(
     session: &mut Session,
@@ -44,14 +52,22 @@ pub(super) fn list(
         None => of_all(session, &statuses, offset, limit)?,
         Some(client) => of_client(session, &statuses, client, offset, limit)?,
     };
-    let orders: Result<_, Error> = rows.iter().map(listed_from_row).collect();
-    Ok(OrderList {
-        total,
-        orders: orders?,
-    })
+    let keys: Result<Vec<i64>, Error> = rows.iter().map(|row| get(row, 0)).collect();
+    let keys = keys?;
+    let orders: Result<Vec<ListedOrder>, Error> = if keys.is_empty() {
+        Ok(Vec::new())
+    } else {
+        let rows = session.query(LISTED, &[&keys])?;
+        rows.iter().map(listed_from_row).collect()
+    };
+    let orders = orders?;
+    if orders.len() != keys.len() {
+        return Err(Error::damaged("an order of a list has no head"));
+    }
+    Ok(OrderList { total, orders })
 }
 
-/// The page of all orders that have one of the statuses. Blocks that lie within the offset, or behind the page, are not looked into.
+/// The keys of the page of all orders that have one of the statuses. Blocks that lie within the offset, or behind the page, are not looked into.
 fn of_all(
     session: &mut Session,
     statuses: &Statuses,
@@ -79,15 +95,9 @@ fn of_all(
         first_keys.push(first);
         last_keys.push(first.saturating_add(BLOCK_ORDERS - 1));
     }
-    let sql = listed!(
-        "SELECT h.order_key FROM UNNEST($1::bigint[], $2::bigint[]) AS b (first_key, last_key) \
-         JOIN order_heads h ON h.order_key BETWEEN b.first_key AND b.last_key \
-         WHERE (h.lifecycle_id, h.status) IN (SELECT * FROM UNNEST($3::int[], $4::smallint[])) \
-         ORDER BY h.order_key DESC OFFSET $5 LIMIT $6"
-    );
     let (offset, limit) = (signed(offset - passed), signed(wanted));
     let rows = session.query(
-        sql,
+        OF_ALL,
         &[
             &first_keys,
             &last_keys,
@@ -100,7 +110,7 @@ fn of_all(
     Ok((total, rows))
 }
 
-/// The page of a client's orders that have one of the statuses. The heads of orders in blocks in which nobody has such an order are not
+/// The keys of the page of a client's orders that have one of the statuses. The heads of orders in blocks in which nobody has such an order are not
 /// looked at; where every order of the client is wanted, none is.
 fn of_client(
     session: &mut Session,
@@ -123,21 +133,12 @@ fn of_client(
     let client = integer(client.get(), "client")?;
     let (offset, limit) = (signed(offset), signed(wanted));
     if others == 0 {
-        let sql = listed!(
-            "SELECT order_key FROM orders WHERE client_id = $1 ORDER BY order_key DESC OFFSET $2 LIMIT $3"
-        );
-        return Ok((total, session.query(sql, &[&client, &offset, &limit])?));
+        return Ok((total, session.query(ALL_OF_CLIENT, &[&client, &offset, &limit])?));
     }
     let columns = StatusColumns::of(statuses.iter())?;
     let blocks: Vec<i64> = counts::blocks_of(session, &columns)?.into_keys().collect();
-    let sql = listed!(
-        "SELECT o.order_key FROM orders o JOIN order_heads h USING (order_key) \
-         WHERE o.client_id = $1 AND o.order_key >> 12 = ANY($2::bigint[]) \
-         AND (h.lifecycle_id, h.status) IN (SELECT * FROM UNNEST($3::int[], $4::smallint[])) \
-         ORDER BY o.order_key DESC OFFSET $5 LIMIT $6"
-    );
     let rows = session.query(
-        sql,
+        SOME_OF_CLIENT,
         &[
             &client,
             &blocks,

@@ -9,6 +9,7 @@ use model::public_id::PublicId;
 use model::time::Timestamp;
 use tokio_postgres::Row;
 
+use super::address::READ_WHOLE_TABLES;
 use super::convert::get;
 use super::loads::check_whole;
 use super::log::shift_of;
@@ -193,7 +194,7 @@ impl<'a> PostgresReader<'a> {
     /// The session, for reading whole tables: nobody waits.
     fn unbounded(&mut self) -> Result<&mut Session, Error> {
         self.ends_at = None;
-        self.session.batch("SET LOCAL statement_timeout = 0")?;
+        self.session.batch(READ_WHOLE_TABLES)?;
         self.session.set_patience(WHOLE_TABLE);
         Ok(self.session)
     }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod opening;
+mod plans;
 mod positions;
 mod proxy;
 mod sessions;
