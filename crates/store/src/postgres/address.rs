@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::session::{ConnectError, Session};
+use super::driver::{ConnectError, Driver};
+use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{
     ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, MIGRATION_WAIT,
@@ -38,6 +40,7 @@ pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET
 pub(super) struct Address {
     config: Config,
     node: String,
+    driver: Arc<Driver>,
 }
 
 impl Address {
@@ -60,9 +63,14 @@ impl Address {
         config.keepalives_idle(KEEPALIVE);
         config.keepalives_interval(KEEPALIVE);
         config.tcp_user_timeout(2 * KEEPALIVE);
+        let driver = Driver::start().map_err(|error| OpenError::Unsuitable {
+            server: described(&config),
+            reason: format!("no thread can be started for its connections ({error})"),
+        })?;
         Ok(Self {
             config,
             node: node.to_owned(),
+            driver,
         })
     }
 
@@ -80,7 +88,8 @@ impl Address {
         } else {
             statement + ANSWER_GRACE
         };
-        let mut session = Session::open(&config, patience).map_err(|error| self.not_connected(error))?;
+        let mut session =
+            Session::open(&self.driver, config, patience).map_err(|error| self.not_connected(error))?;
         if purpose == Purpose::Read {
             session.set_reading();
         }
@@ -147,7 +156,6 @@ impl Address {
         };
         match error {
             ConnectError::TooSlow => unreachable(format!("no answer for {} s", CONNECT_WAIT.as_secs())),
-            ConnectError::System(reason) => unreachable(reason),
             ConnectError::Said(error) => match error.as_db_error() {
                 // 28: who is it, 3D: which database, 42501: may not connect.
                 Some(said) if matches!(said.code().code(), "28000" | "28P01" | "3D000" | "42501") => {
@@ -173,33 +181,31 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("postgres://")?;
-        if let Some(user) = self.config.get_user() {
-            write!(out, "{user}@")?;
-        }
-        let ports = self.config.get_ports();
-        let addresses = self.config.get_hostaddrs().iter().map(ToString::to_string);
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(folder) => folder.display().to_string(),
-        });
-        let named: Vec<String> = hosts.collect();
-        let named = if named.is_empty() {
-            addresses.collect()
-        } else {
-            named
-        };
-        for (place, host) in named.iter().enumerate() {
-            let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
-            let comma = if place == 0 { "" } else { "," };
-            write!(out, "{comma}{host}:{port}")?;
-        }
-        write!(out, "/{}", self.config.get_dbname().unwrap_or_default())
+        out.write_str(&described(&self.config))
     }
 }
 
-impl fmt::Debug for Address {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, out)
+/// Without the password.
+fn described(config: &Config) -> String {
+    let user = config.get_user().map(|user| format!("{user}@"));
+    let ports = config.get_ports();
+    let addresses = config.get_hostaddrs().iter().map(ToString::to_string);
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(folder) => folder.display().to_string(),
+    });
+    let mut hosts: Vec<String> = hosts.collect();
+    if hosts.is_empty() {
+        hosts = addresses.collect();
     }
+    for (place, host) in hosts.iter_mut().enumerate() {
+        let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+        *host = format!("{host}:{port}");
+    }
+    let database = config.get_dbname().unwrap_or_default();
+    format!(
+        "postgres://{}{}/{database}",
+        user.unwrap_or_default(),
+        hosts.join(",")
+    )
 }

@@ -4,8 +4,7 @@
 //! own locks. Groups are prepared side by side and end one after the other, which gives positions without gaps: see
 //! `docs/adr/0019-postgres-positions.md`.
 //!
-//! It blocks, like every store: a session is driven by the thread that asks ([`session`]). It must not be called, but may be dropped, on
-//! a thread that runs asynchronous tasks.
+//! It blocks, like every store: a thread of its own drives the sockets ([`driver`]), and whoever asks waits.
 
 mod accounts;
 mod address;
@@ -16,6 +15,7 @@ mod connect;
 mod convert;
 mod counts;
 mod dead_letters;
+mod driver;
 mod group;
 mod integrity;
 mod lifecycles;

@@ -1,4 +1,4 @@
-//! One connection, driven on the thread that asks: tokio's part ends in this file.
+//! One connection, and waiting for what it answers.
 //!
 //! Statements are prepared once. Several can be sent at once, in order, for one round trip. Every wait has an end: a server that does not
 //! answer in time costs the connection, never the thread.
@@ -6,17 +6,18 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row, Statement};
+use tokio_postgres::{Client, Config, Row, Statement};
 
 use super::convert::is_fatal;
+use super::driver::{ConnectError, Driver, wait};
 use crate::error::{Error, Trouble};
-use crate::limits::CONNECT_WAIT;
 
 /// A parameter of a statement.
 pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
@@ -38,8 +39,8 @@ impl<'a> Step<'a> {
 
 pub(super) struct Session {
     client: Client,
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    connection: AbortHandle,
+    _driver: Arc<Driver>,
     statements: HashMap<&'static str, Statement, RandomState>,
     patience: Duration,
     /// What the server cancels is a read that took too long.
@@ -49,21 +50,16 @@ pub(super) struct Session {
 
 impl Session {
     /// Logs in. `patience` is how long each later answer is waited for.
-    pub(super) fn open(config: &Config, patience: Duration) -> Result<Self, ConnectError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| ConnectError::System(error.to_string()))?;
-        let client = runtime.block_on(async {
-            let connecting = tokio::time::timeout(CONNECT_WAIT, config.connect(NoTls));
-            let (client, connection) = connecting.await.map_err(|_| ConnectError::TooSlow)??;
-            // Runs while somebody waits for an answer. What ends it, the next statement finds.
-            runtime.spawn(async { connection.await.unwrap_or_default() });
-            Ok::<_, ConnectError>(client)
-        })?;
+    pub(super) fn open(
+        driver: &Arc<Driver>,
+        config: Config,
+        patience: Duration,
+    ) -> Result<Self, ConnectError> {
+        let (client, connection) = driver.connect(config)?;
         Ok(Self {
             client,
-            runtime: Some(runtime),
+            connection,
+            _driver: driver.clone(),
             statements: HashMap::default(),
             patience,
             is_reading: false,
@@ -93,16 +89,14 @@ impl Session {
 
     /// Statements without parameters, separated by semicolons.
     pub(super) fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        let Self { client, runtime, .. } = self;
-        let done = drive(runtime.as_ref(), self.patience, client.batch_execute(sql));
+        let done = drive(self.patience, self.client.batch_execute(sql));
         self.noting(done)
     }
 
     /// The rows of a statement.
     pub(super) fn query(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         let statement = self.prepare(sql)?;
-        let Self { client, runtime, .. } = self;
-        let done = drive(runtime.as_ref(), self.patience, client.query(&statement, params));
+        let done = drive(self.patience, self.client.query(&statement, params));
         self.noting(done)
     }
 
@@ -114,12 +108,7 @@ impl Session {
     /// How many rows a statement changed.
     pub(super) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
         let statement = self.prepare(sql)?;
-        let Self { client, runtime, .. } = self;
-        let done = drive(
-            runtime.as_ref(),
-            self.patience,
-            client.execute(&statement, params),
-        );
+        let done = drive(self.patience, self.client.execute(&statement, params));
         self.noting(done)
     }
 
@@ -130,13 +119,12 @@ impl Session {
         for step in steps {
             statements.push(self.prepare(step.sql)?);
         }
-        let Self { client, runtime, .. } = self;
-        let client = &*client;
+        let client = &self.client;
         let answers = steps
             .iter()
             .zip(&statements)
             .map(|(step, statement)| -> Waiting<'_, _> { Box::pin(client.query(statement, &step.params)) });
-        let done = drive(runtime.as_ref(), self.patience, in_order(answers.collect()));
+        let done = drive(self.patience, in_order(answers.collect()));
         self.noting(done)
     }
 
@@ -144,8 +132,7 @@ impl Session {
         if let Some(known) = self.statements.get(sql) {
             return Ok(known.clone());
         }
-        let Self { client, runtime, .. } = self;
-        let done = drive(runtime.as_ref(), self.patience, client.prepare(sql));
+        let done = drive(self.patience, self.client.prepare(sql));
         let statement = self.noting(done)?;
         self.statements.insert(sql, statement.clone());
         Ok(statement)
@@ -176,9 +163,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Does not wait: it may be dropped where waiting is not allowed. The server sees the connection close.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        // One that is whole says goodbye by itself. One that is not would wait for its answer first.
+        if self.is_broken {
+            self.connection.abort();
         }
     }
 }
@@ -188,21 +175,14 @@ enum Failed {
     Silent,
 }
 
-/// Waits for an answer, on this thread.
 fn drive<T>(
-    runtime: Option<&Runtime>,
     patience: Duration,
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, Failed> {
-    let Some(runtime) = runtime else {
-        return Err(Failed::Silent);
-    };
-    runtime.block_on(async {
-        match tokio::time::timeout(patience, answer).await {
-            Ok(answer) => answer.map_err(Failed::Said),
-            Err(_) => Err(Failed::Silent),
-        }
-    })
+    match wait(answer, patience) {
+        Some(answer) => answer.map_err(Failed::Said),
+        None => Err(Failed::Silent),
+    }
 }
 
 /// An answer that is waited for.
@@ -227,17 +207,4 @@ async fn in_order<T>(mut waiting: Vec<Waiting<'_, T>>) -> Result<Vec<T>, tokio_p
     })
     .await;
     answers.into_iter().flatten().collect()
-}
-
-/// Why there is no connection.
-pub(super) enum ConnectError {
-    Said(tokio_postgres::Error),
-    TooSlow,
-    System(String),
-}
-
-impl From<tokio_postgres::Error> for ConnectError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Said(error)
-    }
 }

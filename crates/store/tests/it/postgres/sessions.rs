@@ -235,14 +235,21 @@ fn a_read_replaces_a_session_that_was_lost() {
 }
 
 #[test]
-fn a_store_may_be_dropped_where_waiting_is_not_allowed() {
+fn a_store_is_used_and_dropped_also_where_asynchronous_tasks_run() {
     let Some(database) = PostgresDatabase::new() else {
         return;
     };
-    let store = database.open();
-    store.reading(|reader| reader.totals()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async { drop(store) });
+    runtime.block_on(async {
+        let store = database.open();
+        let mut clerk = Clerk::of(&*store);
+        clerk.write(&[created("A-1")]);
+        let group = clerk.writer.begin().unwrap();
+        drop(group);
+        store.reading(|reader| reader.totals()).unwrap();
+        drop(store);
+        drop(clerk);
+    });
 }
 
 #[test]
