@@ -4,7 +4,7 @@
 //! own locks. Groups are prepared side by side and end one after the other, which gives positions without gaps: see
 //! `docs/adr/0019-postgres-positions.md`.
 //!
-//! It blocks, like every store: a thread of its own drives the sockets ([`driver`]), and whoever asks waits.
+//! It blocks, like every store: a thread of its own drives the sockets, and whoever asks waits.
 
 mod accounts;
 mod address;

@@ -215,6 +215,31 @@ fn the_end_of_the_log_held_by_another_is_waited_for_within_bounds_only() {
 }
 
 #[test]
+fn a_role_that_owns_its_database_and_nothing_else_is_enough() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let role = format!("{}_owner", database.name());
+    let make = format!(
+        "DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN PASSWORD 'own'; ALTER DATABASE {} OWNER TO {role}",
+        database.name()
+    );
+    database.server().batch_execute(&make).unwrap();
+    let options = PostgresOptions::new(&database.dsn_as(&role, Some(b"own")));
+    let store = PostgresStore::open(&options, &birth()).unwrap();
+    let mut clerk = Clerk::of(&store);
+    clerk.write(&[created("A-1")]);
+    end_writers(&database);
+    clerk.write(&[reported("A-1", "picked_up")]);
+    assert_eq!(sound(&store), 2);
+    drop((clerk, store));
+    let unmake = format!("ALTER DATABASE {} OWNER TO CURRENT_USER", database.name());
+    database.server().batch_execute(&unmake).unwrap();
+    let unmake = format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP ROLE {role}");
+    database.raw().batch_execute(&unmake).unwrap();
+}
+
+#[test]
 fn a_read_replaces_a_session_that_was_lost() {
     let Some(database) = PostgresDatabase::new() else {
         return;
