@@ -4,8 +4,8 @@
 //! all at once; rows that have to be unique, sorted; the end of the log. An idempotency key is held only if it is free, and so is an order
 //! that is asked for later: a group that finds it held is begun again.
 //!
-//! The end of the log is taken by the same message that ends the transaction, after everything else was written: no answer of this process is
-//! waited for while it is held.
+//! The end of the log is taken after everything else was written, and the end of the transaction is sent right behind: the server waits
+//! for no answer of this process while it is held.
 
 use model::Entry;
 use model::command::OrderRef;
