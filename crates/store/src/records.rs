@@ -29,8 +29,8 @@ pub struct Identity {
     pub event_id_key: [u8; 16],
 }
 
-/// A commit's number, from 1, without gaps. To a writer it counts the writer's own commits, to a reader all of the store: with one writer
-/// that is the same.
+/// A commit's number, from 1, without gaps. To a writer it counts the writer's own commits, to a reader all of the store:
+/// with one writer that is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommitId(pub i64);
 

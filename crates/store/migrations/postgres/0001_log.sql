@@ -96,8 +96,8 @@ CREATE TABLE entries (
 ) PARTITION BY RANGE (place);
 CREATE UNIQUE INDEX entries_by_place ON entries (place);
 
--- `commit_id` counts all commits, in the order of their positions. `number` counts those of one writer, whose digests form a chain;
--- `claim` is the session that made it. The entries are the places from `first_place` on.
+-- `commit_id` counts all commits, in the order of their positions. `number` counts those of one writer, whose digests form
+-- a chain; `claim` is the session that made it. The entries are the places from `first_place` on.
 CREATE TABLE commits (
     commit_id      BIGINT  NOT NULL PRIMARY KEY,
     writer         INTEGER NOT NULL,
@@ -113,8 +113,8 @@ CREATE TABLE commits (
 );
 CREATE UNIQUE INDEX commits_by_position ON commits (first_position) WHERE entries > 0;
 
--- Where the log ends. Its row is the lock under which positions are given: taken by the last statements of a group, and free again
--- when the group is durable.
+-- Where the log ends. Its row is the lock under which positions are given: taken by the last statements of a group, and
+-- free again when the group is durable.
 CREATE TABLE log_end (
     only_row      BOOLEAN NOT NULL DEFAULT TRUE PRIMARY KEY CHECK (only_row),
     last_position BIGINT  NOT NULL,
@@ -122,8 +122,9 @@ CREATE TABLE log_end (
 ) WITH (fillfactor = 10);
 INSERT INTO log_end (last_position, last_commit) VALUES (0, 0);
 
--- The owner is the order's, 0 where there is no such order. `public_id` and `detail` are UTF-8 in bytes: they quote what was sent, which
--- may hold U+0000, and no TEXT takes that. `redriven_*` is as what a letter was accepted in the end: all three or none.
+-- The owner is the order's, 0 where there is no such order. `public_id` and `detail` are UTF-8 in bytes: they quote what
+-- was sent, which may hold U+0000, and no TEXT takes that. `redriven_*` is as what a letter was accepted in the end: all
+-- three or none.
 CREATE TABLE dead_letters (
     dead_letter_id     BIGINT  NOT NULL PRIMARY KEY,
     received_at        BIGINT  NOT NULL,
@@ -189,7 +190,8 @@ BEGIN
 END $$;
 SELECT make_log_partitions(1);
 
--- Takes so many numbers in a row, whatever becomes of the transaction, and gives the first. The lock is held within the call only.
+-- Takes so many numbers in a row, whatever becomes of the transaction, and gives the first. The lock is held within the
+-- call only.
 CREATE FUNCTION take_numbers(numbers REGCLASS, wanted BIGINT) RETURNS BIGINT LANGUAGE plpgsql AS $$
 DECLARE
     taken BIGINT;

@@ -27,8 +27,8 @@ pub(super) enum Purpose {
     Prepare,
 }
 
-/// Every statement is made for an index. What the planner thinks of how many rows there are, before it has seen any or with the number of
-/// a page still open, must not make it read a table from end to end.
+/// Every statement is made for an index. What the planner thinks of how many rows there are, before it has seen any or with
+/// the number of a page still open, must not make it read a table from end to end.
 const READ_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_sort = off; \
                              SET max_parallel_workers_per_gather = 0; SET jit = off";
 const WRITE_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; SET jit = off";

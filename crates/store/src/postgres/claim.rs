@@ -1,8 +1,8 @@
-//! A writer's session and what it has claimed: a chain of digests that nobody else writes to meanwhile, and a number that tells this session
-//! from every other one, ever.
+//! A writer's session and what it has claimed: a chain of digests that nobody else writes to meanwhile, and a number that
+//! tells this session from every other one, ever.
 //!
-//! Both are held by locks that end with the session, however it ends. When a connection is lost in the middle of a commit, the lock of
-//! the lost session says when its outcome is final, and the number in the commit's row whose commit it is.
+//! Both are held by locks that end with the session, however it ends. When a connection is lost in the middle of a commit,
+//! the lock of the lost session says when its outcome is final, and the number in the commit's row whose commit it is.
 
 use std::time::{Instant, SystemTime};
 

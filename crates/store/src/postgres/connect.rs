@@ -10,8 +10,8 @@ use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{MIGRATION, MIGRATION_WAIT};
 use crate::records::{Birth, Identity};
 
-/// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making partitions (in
-/// the schema), 4: changing accounts.
+/// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making
+/// partitions (in the schema), 4: changing accounts.
 pub(super) const LOCKS: i32 = 0x5742_494C;
 pub(super) const MIGRATING: i32 = 1;
 pub(super) const PINNING: i32 = 2;
@@ -27,8 +27,8 @@ const MIGRATIONS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Checks the server, and runs what migrations the database lacks, each in a transaction of its own. Of many nodes that start at once one
-/// does it, and the others wait.
+/// Checks the server, and runs what migrations the database lacks, each in a transaction of its own. Of many nodes that
+/// start at once one does it, and the others wait.
 pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, OpenError> {
     let mut session = address.connect(Purpose::Prepare)?;
     check_server(address, &mut session)?;

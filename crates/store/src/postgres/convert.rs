@@ -25,8 +25,8 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
-/// What the server said, by SQLSTATE: <https://www.postgresql.org/docs/15/errcodes-appendix.html>. Its details are left out, as they
-/// quote values.
+/// What the server said, by SQLSTATE: <https://www.postgresql.org/docs/15/errcodes-appendix.html>. Its details are left
+/// out, as they quote values.
 fn said_by_server(said: &DbError) -> Error {
     let code = said.code();
     let detail = said.message().to_owned();
@@ -65,8 +65,8 @@ fn said_by_server(said: &DbError) -> Error {
     }
 }
 
-/// Whether the connection is gone with the error, or is of no more use: a statement that was prepared before the schema changed may
-/// never work again.
+/// Whether the connection is gone with the error, or is of no more use: a statement that was prepared before the schema
+/// changed may never work again.
 pub(super) fn is_fatal(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
         Some(said) => {

@@ -1,5 +1,5 @@
-//! How many orders have a status, by client and by block of keys. Kept with each group, while it holds the end of the log: groups change
-//! the same few rows, and so they do it one after the other.
+//! How many orders have a status, by client and by block of keys. Kept with each group, while it holds the end of the log:
+//! groups change the same few rows, and so they do it one after the other.
 
 use std::collections::BTreeMap;
 
@@ -44,8 +44,8 @@ impl CountColumns {
         Ok(columns)
     }
 
-    /// Rows that are there are added to, those that are not are made. An upsert would check the row it would insert, a negative count,
-    /// before it finds the one to update.
+    /// Rows that are there are added to, those that are not are made. An upsert would check the row it would insert, a
+    /// negative count, before it finds the one to update.
     pub(super) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let clients = "WITH delta AS (SELECT * FROM UNNEST($1::int[], $2::int[], $3::smallint[], $4::bigint[]) \
                        AS d (client_id, lifecycle_id, status, orders)), \

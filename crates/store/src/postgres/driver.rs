@@ -1,8 +1,8 @@
 //! The thread that reads and writes the sockets of a store's sessions, and how other threads wait for what comes.
 //!
-//! PostgreSQL's client is made for tokio: here is all of tokio that there is. Whoever asks hands a statement over and blocks, without any
-//! runtime of its own: so a session may be used on any thread, also on one that itself runs asynchronous tasks, and nothing of a
-//! session's end has to be waited for.
+//! PostgreSQL's client is made for tokio: here is all of tokio that there is. Whoever asks hands a statement over and
+//! blocks, without any runtime of its own: so a session may be used on any thread, also on one that itself runs
+//! asynchronous tasks, and nothing of a session's end has to be waited for.
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,11 +1,11 @@
 //! One group: its loads, and its one commit.
 //!
-//! Locks are taken in one order by every group of every writer, so that no two wait for each other: the orders of the group by rising key,
-//! all at once; rows that have to be unique, sorted; the end of the log. An idempotency key is held only if it is free, and so is an order
-//! that is asked for later: a group that finds it held is begun again.
+//! Locks are taken in one order by every group of every writer, so that no two wait for each other: the orders of the group
+//! by rising key, all at once; rows that have to be unique, sorted; the end of the log. An idempotency key is held only if
+//! it is free, and so is an order that is asked for later: a group that finds it held is begun again.
 //!
-//! The end of the log is taken after everything else was written, and the end of the transaction is sent right behind: the server waits
-//! for no answer of this process while it is held.
+//! The end of the log is taken after everything else was written, and the end of the transaction is sent right behind: the
+//! server waits for no answer of this process while it is held.
 
 use model::Entry;
 use model::command::OrderRef;

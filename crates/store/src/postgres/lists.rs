@@ -1,7 +1,8 @@
 //! Lists of orders, newest first: see `docs/adr/0014-lists-without-a-mutable-index.md`.
 //!
-//! No index over heads has the status. `status_blocks` says how many orders of each block of keys have one: blocks without a wanted one are
-//! passed over, and those within the offset as well. The counts are of the same instant as the heads, so they are exact.
+//! No index over heads has the status. `status_blocks` says how many orders of each block of keys have one: blocks without
+//! a wanted one are passed over, and those within the offset as well. The counts are of the same instant as the heads, so
+//! they are exact.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +68,8 @@ pub(super) fn list(
     Ok(OrderList { total, orders })
 }
 
-/// The keys of the page of all orders that have one of the statuses. Blocks that lie within the offset, or behind the page, are not looked into.
+/// The keys of the page of all orders that have one of the statuses. Blocks that lie within the offset, or behind the page,
+/// are not looked into.
 fn of_all(
     session: &mut Session,
     statuses: &Statuses,
@@ -110,8 +112,8 @@ fn of_all(
     Ok((total, rows))
 }
 
-/// The keys of the page of a client's orders that have one of the statuses. The heads of orders in blocks in which nobody has such an order are not
-/// looked at; where every order of the client is wanted, none is.
+/// The keys of the page of a client's orders that have one of the statuses. The heads of orders in blocks in which nobody
+/// has such an order are not looked at; where every order of the client is wanted, none is.
 fn of_client(
     session: &mut Session,
     statuses: &Statuses,

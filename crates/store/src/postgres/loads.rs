@@ -31,8 +31,8 @@ macro_rules! load {
     };
 }
 
-/// Loads orders and locks them by rising key. Whoever waits while it holds orders already could be waited for by their next holder: so a
-/// group that does is begun again.
+/// Loads orders and locks them by rising key. Whoever waits while it holds orders already could be waited for by their next
+/// holder: so a group that does is begun again.
 pub(super) fn lock(
     session: &mut Session,
     orders: &[&OrderRef],

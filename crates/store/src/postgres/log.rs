@@ -1,8 +1,9 @@
 //! The log: where entries lie, and which positions they have.
 //!
-//! An entry lies at a *place*, a number taken before the group's commit, which may never be used if the group fails. Its *position* has no
-//! gaps: it follows from the group's row in `commits`, which says where the group's places begin and where its positions do. That row is
-//! written last, under the lock of `log_end`: see `docs/adr/0019-postgres-positions.md`.
+//! An entry lies at a *place*, a number taken before the group's commit, which may never be used if the group fails. Its
+//! *position* has no gaps: it follows from the group's row in `commits`, which says where the group's places begin and
+//! where its positions do. That row is written last, under the lock of `log_end`: see
+//! `docs/adr/0019-postgres-positions.md`.
 
 use model::ids::{OrderKey, Position};
 use model::time::Timestamp;

@@ -1,8 +1,8 @@
 //! The store over PostgreSQL: many nodes, each with several writers, over one database.
 //!
-//! What is acknowledged is synced by the server; one that does not sync is refused. Writers of all nodes are kept apart by the database's
-//! own locks. Groups are prepared side by side and end one after the other, which gives positions without gaps: see
-//! `docs/adr/0019-postgres-positions.md`.
+//! What is acknowledged is synced by the server; one that does not sync is refused. Writers of all nodes are kept apart by
+//! the database's own locks. Groups are prepared side by side and end one after the other, which gives positions without
+//! gaps: see `docs/adr/0019-postgres-positions.md`.
 //!
 //! It blocks, like every store: a thread of its own drives the sockets, and whoever asks waits.
 

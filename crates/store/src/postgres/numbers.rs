@@ -1,7 +1,7 @@
 //! Numbers that a group gives out: taken from a sequence of the database in blocks, and given back where they were not used.
 //!
-//! With one writer they have no gaps. With several they have, by what a writer held while another one took more, and after a crash.
-//! A number that was stored is never given again.
+//! With one writer they have no gaps. With several they have, by what a writer held while another one took more, and after
+//! a crash. A number that was stored is never given again.
 
 use tokio_postgres::types::Oid;
 

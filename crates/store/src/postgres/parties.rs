@@ -12,8 +12,8 @@ use crate::records::PartyKind;
 const FIND: &str =
     "SELECT name, party_id FROM parties WHERE tenant_id = 0 AND kind = $1 AND name = ANY($2::text[])";
 
-/// The numbers of names, those new ones included. Each statement is a transaction of its own: a name that two nodes bring at once gets one
-/// number, and no number is used up by a name that has one.
+/// The numbers of names, those new ones included. Each statement is a transaction of its own: a name that two nodes bring
+/// at once gets one number, and no number is used up by a name that has one.
 pub(super) fn numbers(session: &mut Session, kind: PartyKind, names: &[&str]) -> Result<Vec<PartyId>, Error> {
     let number = i16::from(kind.number());
     let mut known = find(session, number, names)?;

@@ -182,8 +182,8 @@ impl<'a> PostgresReader<'a> {
         }
     }
 
-    /// The session, if there is time left. The server looks at the clock while it works, not between two short statements of a job
-    /// that dawdles.
+    /// The session, if there is time left. The server looks at the clock while it works, not between two short statements
+    /// of a job that dawdles.
     fn session(&mut self) -> Result<&mut Session, Error> {
         match self.ends_at {
             Some(ends_at) if Instant::now() > ends_at => Err(Error::ReadTooLong),

@@ -1,7 +1,7 @@
 //! What a group writes of the log, as columns: one statement a table, whatever the group's size.
 //!
-//! Rows that have to be unique are sorted by what is unique of them, so that two groups that insert the same ones wait for each other in
-//! one direction only. The heads that change are locked already.
+//! Rows that have to be unique are sorted by what is unique of them, so that two groups that insert the same ones wait for
+//! each other in one direction only. The heads that change are locked already.
 
 use model::Entry;
 use model::fingerprint::{Fingerprint, FingerprintHash};

@@ -1,7 +1,7 @@
 //! One connection, and waiting for what it answers.
 //!
-//! Statements are prepared once. Several can be sent at once, in order, for one round trip. Every wait has an end: a server that does not
-//! answer in time costs the connection, never the thread.
+//! Statements are prepared once. Several can be sent at once, in order, for one round trip. Every wait has an end: a server
+//! that does not answer in time costs the connection, never the thread.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -112,8 +112,8 @@ impl Session {
         self.noting(done)
     }
 
-    /// Sends statements one behind the other without waiting in between; gives the rows of each. After one that fails those behind it
-    /// have no effect, as they are in the same transaction: the error is the first one's.
+    /// Sends statements one behind the other without waiting in between; gives the rows of each. After one that fails those
+    /// behind it have no effect, as they are in the same transaction: the error is the first one's.
     pub(super) fn pipeline(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
         let mut statements = Vec::with_capacity(steps.len());
         for step in steps {

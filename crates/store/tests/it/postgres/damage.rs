@@ -223,7 +223,9 @@ fn a_schema_edited_by_hand_is_told_and_an_index_of_the_operators_own_is_not() {
             "{edit}: {findings:#?}"
         );
     }
-    raw.batch_execute("CREATE OR REPLACE FUNCTION take_numbers(numbers REGCLASS, wanted BIGINT) RETURNS BIGINT LANGUAGE sql AS 'SELECT 1::bigint'").unwrap();
+    let other_body = "CREATE OR REPLACE FUNCTION take_numbers(numbers REGCLASS, wanted BIGINT) RETURNS BIGINT \
+                      LANGUAGE sql AS 'SELECT 1::bigint'";
+    raw.batch_execute(other_body).unwrap();
     let findings = verify(&*store, &mut |_| {}).findings;
     assert!(
         findings
