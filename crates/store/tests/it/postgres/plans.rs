@@ -20,17 +20,23 @@ fn read_of(database: &PostgresDatabase, tables: &str) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-/// What a job reads, by a store of its own: a session's counts are told when it ends.
+/// Waits until every session of a store has ended: only then it has told its counts.
+fn wait_for_the_end_of_sessions(database: &PostgresDatabase) {
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name LIKE 'waybill%'";
+    while database.raw().query_one(sql, &[]).unwrap().get::<_, i64>(0) > 0 {
+        std::thread::yield_now();
+    }
+}
+
+/// What a job reads, by a store of its own.
 fn counting(database: &PostgresDatabase, job: impl FnOnce(&dyn Store)) -> (i64, i64) {
-    let others = "SELECT pg_stat_reset() FROM (SELECT pg_sleep(0.2)) s";
-    database.raw().query(others, &[]).unwrap();
+    wait_for_the_end_of_sessions(database);
+    database.raw().query("SELECT pg_stat_reset()", &[]).unwrap();
     let store = database.open();
     job(&*store);
     drop(store);
-    let ended = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'waybill%'";
-    while database.raw().query_one(ended, &[]).unwrap().get::<_, i64>(0) > 0 {
-        std::thread::yield_now();
-    }
+    wait_for_the_end_of_sessions(database);
     read_of(database, "orders|order_heads|commits|entries_[0-9]+")
 }
 
