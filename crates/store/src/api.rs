@@ -19,7 +19,7 @@ pub trait Writer: Send {
     /// Begins a group.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if nothing can be written now.
+    /// [`Error::Unavailable`] if nothing can be written now; [`Error::Contended`] if the next commit has another id by now.
     fn begin(&mut self) -> Result<Box<dyn Group + '_>, Error>;
 
     /// The id that the next group must commit under. A group whose outcome is unknown is tried again under the same.
@@ -94,8 +94,10 @@ pub trait Writer: Send {
 pub trait Group {
     /// The orders that are named, in that order, `None` where there is none. They stay locked until the group ends.
     ///
+    /// A group names all its orders at once: one that is asked for later is not waited for where another writer has it.
+    ///
     /// # Errors
-    /// Whatever reading gives.
+    /// Whatever reading gives; [`Error::Contended`]: the group is to be begun again.
     fn load(&mut self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error>;
 
     /// All stored entries of a loaded order, oldest first.
@@ -143,13 +145,14 @@ pub trait Group {
     /// The answer stored under an idempotency key, however old.
     ///
     /// # Errors
-    /// Whatever reading gives.
+    /// Whatever reading gives; [`Error::Contended`]: another writer is about to store one.
     fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error>;
 
     /// Stores everything, durably and at once. `at` is the commit's time.
     ///
     /// # Errors
     /// [`Error::Statement`]: one of the values is to blame, nothing is stored. [`Error::Unavailable`]: nothing is stored.
+    /// [`Error::Contended`]: nothing is stored, and the group may be begun again.
     /// [`Error::OutcomeUnknown`]: ask [`Writer::is_committed`].
     fn commit(
         self: Box<Self>,
@@ -335,7 +338,7 @@ pub trait Store: Send + Sync {
     /// What it is for ever.
     fn identity(&self) -> &Identity;
 
-    /// A writer, for a thread to own.
+    /// A writer, for a thread to own. The embedded store has one; over a server each node may have several.
     ///
     /// # Errors
     /// Whatever connecting gives.

@@ -22,6 +22,10 @@ pub enum Error {
         /// The database's words.
         detail: String,
     },
+    /// Another writer was in the way: it holds what this group needs, or was quicker. Nothing was stored; the same group, begun again
+    /// after a moment, finds what the other one left.
+    #[error("another writer was in the way: {0}")]
+    Contended(String),
     /// The database refused one statement's data: a constraint, an encoding, a range. The rest of the group is not to blame.
     #[error("the database refuses a value: {0}")]
     Statement(String),
@@ -121,6 +125,41 @@ pub enum OpenError {
         path: PathBuf,
         /// What happened.
         error: Error,
+    },
+    /// The address of a database server cannot be read. What was given is not repeated: there may be a password in it.
+    #[error("the database's address {0}: give postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    BadAddress(&'static str),
+    /// A database server cannot be reached.
+    #[error("{server} cannot be reached ({reason}): check host and port, and that PostgreSQL runs there")]
+    Unreachable {
+        /// The server, without password.
+        server: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// A database server does not let us in.
+    #[error("{server} refuses the login ({reason}): check user, password and database")]
+    LoginRefused {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// A database server that may lose what it has acknowledged.
+    #[error("{server} may lose what it has acknowledged, as {setting} is off there: switch it on")]
+    Unsafe {
+        /// The server, without password.
+        server: String,
+        /// The setting.
+        setting: &'static str,
+    },
+    /// A database server or a database that cannot hold a store.
+    #[error("{server} cannot hold a store: {reason}")]
+    Unsuitable {
+        /// The server, without password.
+        server: String,
+        /// Why not, and what would do.
+        reason: String,
     },
     /// A lifecycle's stored definition differs from the one to be pinned under its name and version.
     #[error(

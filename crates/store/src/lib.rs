@@ -10,13 +10,16 @@
 
 pub mod accounts;
 mod api;
+mod deltas;
 mod digest;
 mod error;
 pub mod folder;
 pub mod limits;
+pub mod postgres;
 mod records;
 pub mod sqlite;
 pub mod verify;
+mod waiting;
 
 pub use api::{Group, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};

@@ -48,6 +48,42 @@ pub const READER_MAP_BYTES: i64 = 16 << 30;
 pub const READER_CACHE_KIB: i64 = 8 * 1024;
 /// Rows that a paged read returns at most.
 pub const MAX_PAGE: u32 = 10_000;
-/// Keys in a block, within which orders are counted by status: a page of a list looks at no more heads than this for an order that
-/// it shows, and a group of young orders touches a row or two a status. Stored: it never changes.
+/// Keys in a block, within which orders are counted by status: a page of a list looks at no more heads than this for an
+/// order that it shows, and a group of young orders touches a row or two a status. Stored: it never changes.
 pub const BLOCK_ORDERS: i64 = 4_096;
+
+/// PostgreSQL: how long logging in may take before the server counts as out of reach.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// Longest that a writer's statement may run: the largest group takes a second or two on a busy server.
+pub const WRITE_STATEMENT: Duration = Duration::from_secs(30);
+/// Longest that a writer waits for rows that another writer has locked: longer than a node that stands still can hold them, see
+/// [`IDLE_IN_GROUP`].
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(8);
+/// Longest that a session may stand idle within a transaction before the server ends it. It bounds how long a node that is
+/// stopped or cut off in the middle of a group keeps others from its orders, and from the end of the log.
+pub const IDLE_IN_GROUP: Duration = Duration::from_secs(5);
+/// How much longer than the server's own bound an answer is waited for, before the connection counts as dead.
+pub const ANSWER_GRACE: Duration = Duration::from_secs(2);
+/// Silence on a connection after which the other side is asked for a sign of life, and given up.
+pub const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long the end of a lost session is waited for: only then it is known whether its last commit is there.
+pub const SESSION_END_WAIT: Duration = Duration::from_secs(3);
+/// Between two looks at whether it has ended.
+pub const SESSION_END_PAUSE: Duration = Duration::from_millis(20);
+/// Longest that a caller waits for a reading connection when all are lent: longer than any read.
+pub const READER_WAIT: Duration = Duration::from_secs(4);
+/// How long nodes that start at once wait for the one that brings the schema up to date.
+pub const MIGRATION_WAIT: Duration = Duration::from_secs(60);
+/// Writers of all nodes together. Each is a connection, of which a server has a few hundred.
+pub const MAX_WRITERS: i32 = 1_024;
+/// Keys taken from the database at once: little for a group that makes one order, and more each time it is not enough, so
+/// that the largest needs four round trips.
+pub const FIRST_BLOCK: i64 = 64;
+/// See [`FIRST_BLOCK`].
+pub const LARGEST_BLOCK: i64 = 4_096;
+/// How long a migration may take, which reads and writes what it must.
+pub const MIGRATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long proving a whole table may take.
+pub const WHOLE_TABLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Places left in the log's last partition but one before another is made: half of a partition, minutes at any rate.
+pub const PARTITION_AHEAD: i64 = 32 << 20;

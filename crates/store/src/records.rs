@@ -10,6 +10,7 @@ use model::public_id::PublicId;
 use model::sealed::Sealed;
 use model::time::Timestamp;
 use model::{Entry, Head, Lifecycle, StateId};
+use sha2::{Digest, Sha256};
 
 /// What a new store is born with. Randomness and time are the caller's.
 #[derive(Clone)]
@@ -31,7 +32,8 @@ pub struct Identity {
     pub event_id_key: [u8; 16],
 }
 
-/// A commit's number, from 1, without gaps per writer.
+/// A commit's number, from 1, without gaps. To a writer it counts the writer's own commits, to a reader all of the store:
+/// with one writer that is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommitId(pub i64);
 
@@ -125,6 +127,24 @@ pub struct DeadLetter {
     pub detail: Box<str>,
     /// What was submitted, the bytes as received.
     pub content: Box<[u8]>,
+}
+
+impl DeadLetter {
+    /// By which the same refusal of the same content is found; equality is asked of the columns themselves.
+    pub(crate) fn fingerprint(&self) -> i64 {
+        let mut hasher = Sha256::new();
+        for part in [
+            self.public_id.as_bytes(),
+            self.code.as_bytes(),
+            self.detail.as_bytes(),
+            &self.content,
+        ] {
+            hasher.update(part);
+            hasher.update([0]);
+        }
+        let digest: [u8; 32] = hasher.finalize().into();
+        digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
+    }
 }
 
 /// A kept refusal as it is read.
@@ -341,15 +361,19 @@ pub struct LogEntry {
 /// A stored commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitRecord {
-    /// Its number.
+    /// Its number among all, in the order of their positions.
     pub commit: CommitId,
+    /// Who wrote it: one of the chains of digests.
+    pub writer: u32,
+    /// Its number among those of its writer.
+    pub number: CommitId,
     /// When it was made.
     pub at: Timestamp,
     /// The position of its first entry; if it has none, the one its first would have had.
     pub first_position: Position,
     /// How many entries it has.
     pub entries: u32,
-    /// SHA-256 over the writer's previous digest, this row and its entries.
+    /// SHA-256 over the writer's previous digest, number, time and count of entries, and its entries.
     pub digest: [u8; 32],
 }
 

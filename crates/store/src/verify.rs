@@ -15,7 +15,7 @@ use model::ids::{LifecycleId, OrderKey, Position};
 use model::{Entry, Head, History, Lifecycle};
 
 use crate::api::{Reader, Store};
-use crate::digest::{CommitDigest, ONE_WRITER, genesis};
+use crate::digest::{CommitDigest, genesis};
 use crate::error::Error;
 use crate::records::{CommitId, CommitRecord, LogEntry, OrderRecord};
 
@@ -84,7 +84,8 @@ struct Verification<'a> {
 
 /// Where the walk through the log stands.
 struct Chain {
-    digest: [u8; 32],
+    /// The last commit of each writer, and its digest.
+    writers: HashMap<u32, (CommitId, [u8; 32])>,
     commit: CommitId,
     position: Position,
 }
@@ -144,7 +145,7 @@ impl Verification<'_> {
 
     fn log(&mut self, progress: &mut dyn FnMut(&Report)) {
         let mut chain = Chain {
-            digest: genesis(&self.store.identity().store_id, ONE_WRITER),
+            writers: HashMap::new(),
             commit: CommitId(0),
             position: Position::new(0),
         };
@@ -166,8 +167,11 @@ impl Verification<'_> {
             }
             progress(&self.report);
         }
-        let after = chain.position;
-        let rest = self.store.reading(|reader| reader.log(after, 1));
+        // Of one instant: where others write meanwhile, what comes after the last commit has one of its own.
+        let rest = self.store.reading(|reader| {
+            let is_last = reader.commits(chain.commit, 1)?.is_empty();
+            reader.log(chain.position, u32::from(is_last))
+        });
         if let Some(entry) = self.noting("log", rest).and_then(|rest| rest.into_iter().next()) {
             self.found(format!("position {}", entry.position), "belongs to no commit");
         }
@@ -185,7 +189,26 @@ impl Verification<'_> {
                 format!("begins at position {}, not {expected}", commit.first_position),
             );
         }
-        let mut digest = CommitDigest::new(&chain.digest, commit.commit, commit.at, commit.entries);
+        let before_first = || {
+            (
+                CommitId(0),
+                genesis(&self.store.identity().store_id, commit.writer),
+            )
+        };
+        let (before, digest) = chain
+            .writers
+            .get(&commit.writer)
+            .copied()
+            .unwrap_or_else(before_first);
+        // Where a commit is missing altogether, that has been said.
+        if commit.number.0 - 1 != before.0 && commit.commit.0 - 1 == chain.commit.0 {
+            let (writer, number, expected) = (commit.writer, commit.number.0, before.0.saturating_add(1));
+            self.found(
+                &*place,
+                format!("is number {number} of writer {writer}, where {expected} belongs"),
+            );
+        }
+        let mut digest = CommitDigest::new(&digest, commit.number, commit.at, commit.entries);
         for entry in self.entries_of(commit) {
             self.report.entries += 1;
             digest.add(&entry);
@@ -195,7 +218,9 @@ impl Verification<'_> {
         }
         self.report.commits += 1;
         // From what is stored, so that one damaged commit is one finding and not every later one.
-        chain.digest = commit.digest;
+        chain
+            .writers
+            .insert(commit.writer, (commit.number, commit.digest));
         chain.commit = commit.commit;
         let last = commit.first_position.get().saturating_sub(1);
         chain.position = Position::new(last.saturating_add(i64::from(commit.entries)));

@@ -288,6 +288,7 @@ fn failure(error: &store::Error) -> Failure {
         store::Error::Unavailable { trouble, .. } | store::Error::OutcomeUnknown { trouble, .. } => {
             Failure::Unavailable(*trouble)
         }
+        store::Error::Contended(_) => Failure::Unavailable(store::Trouble::Busy),
         store::Error::Statement(_) | store::Error::Damaged(_) | store::Error::ReadTooLong => {
             Failure::Internal
         }

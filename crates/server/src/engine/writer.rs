@@ -232,6 +232,12 @@ impl WriterLoop {
                 fail_each(group, units, Failure::Unavailable(trouble));
                 Some(trouble)
             }
+            Err(Error::Contended(detail)) => {
+                self.observe_failure();
+                tracing::warn!(error.detail = detail, "another writer stays in the way");
+                fail_each(group, units, Failure::Unavailable(Trouble::Busy));
+                Some(Trouble::Busy)
+            }
             Err(error @ (Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong)) => match units {
                 [] => None,
                 [unit] if self.can_be_parted(group, unit) => {
@@ -296,11 +302,13 @@ impl WriterLoop {
         let mut tries = 1;
         loop {
             let commit = self.writer.next_commit()?;
-            let (answers, result) = self.attempt_once(&deciding, commit, queued_at)?;
+            let attempt = self.attempt_once(&deciding, commit, queued_at);
+            let (answers, result) = attempt.unwrap_or_else(|error| (Vec::new(), Err(error)));
             match result {
                 Ok(()) => return Ok(answers),
                 Err(Error::OutcomeUnknown { .. }) if self.settle()? => return Ok(answers),
-                Err(Error::OutcomeUnknown { .. }) if tries < COMMIT_TRIES => {
+                // In the second case begun again, it finds what another writer has left.
+                Err(Error::OutcomeUnknown { .. } | Error::Contended(_)) if tries < COMMIT_TRIES => {
                     std::thread::sleep(pause);
                     pause *= 2;
                     tries += 1;

@@ -33,6 +33,10 @@ impl From<store::Error> for Problem {
             store::Error::Unavailable { trouble, .. } | store::Error::OutcomeUnknown { trouble, .. } => {
                 Self::unavailable(format!("storage is unavailable: {trouble}"), RETRY_AFTER)
             }
+            store::Error::Contended(_) => {
+                let trouble = store::Trouble::Busy;
+                Self::unavailable(format!("storage is unavailable: {trouble}"), RETRY_AFTER)
+            }
             store::Error::ReadTooLong => Self::unavailable(
                 "this took too long to read: narrow it down, or try again",
                 RETRY_AFTER,

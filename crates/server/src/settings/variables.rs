@@ -18,12 +18,13 @@ const OURS: &str = "WAYBILL_";
 /// Variables of Waybill's commands that are no settings of a server.
 const OF_COMMANDS: [&str; 2] = [CONFIG_VARIABLE, TOKEN_VARIABLE];
 /// Variables of Waybill's tests, which run the binary with their own environment.
-const OF_TESTS: [&str; 5] = [
+const OF_TESTS: [&str; 6] = [
     "WAYBILL_CRASH_ROUNDS",
     "WAYBILL_CRASH_SEED",
     "WAYBILL_OLIST_DIR",
     "WAYBILL_REQUIRE_ALL",
     "WAYBILL_TEST_IN_OWN_MOUNTS",
+    "WAYBILL_TEST_PG_DSN",
 ];
 
 /// The name of the file in the working directory.

@@ -113,6 +113,7 @@ impl Core {
                 refused @ (Error::Statement(_)
                 | Error::Damaged(_)
                 | Error::ReadTooLong
+                | Error::Contended(_)
                 | Error::OutcomeUnknown { .. }) => refused,
             })?;
         self.deferred.take_in(&step);

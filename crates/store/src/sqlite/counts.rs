@@ -1,50 +1,21 @@
 //! How many orders have a status, by client and by block of keys. Kept with each group.
 
-use std::collections::{BTreeMap, HashMap};
-
-use foldhash::fast::RandomState;
-use model::StateId;
 use model::ids::PartyId;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::convert::{lifecycle_id, number, state};
 use super::statements::all;
+use crate::deltas::Deltas;
 use crate::error::Error;
-use crate::limits::BLOCK_ORDERS;
 use crate::records::{BlockCount, HeadChange, StatusCount};
 
 /// The counts of one client.
 pub(super) const OF_CLIENT: &str =
     "SELECT client_id, lifecycle_id, status, orders FROM status_counts WHERE client_id = ?1";
 
-type Deltas<K> = HashMap<K, i64, RandomState>;
-
-fn sorted<K: Ord>(deltas: Deltas<K>) -> BTreeMap<K, i64> {
-    deltas.into_iter().collect()
-}
-
 /// Adds up what the group did to each count, and writes each once, by rising key.
 pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(), Error> {
-    let mut clients: Deltas<(u32, u32, u8)> = Deltas::default();
-    let mut blocks: Deltas<(u32, u8, i64)> = Deltas::default();
-    for change in heads {
-        let head = &change.head;
-        let (client, lifecycle) = (head.owner.client.get(), head.lifecycle.get());
-        let block = head.order.get().div_euclid(BLOCK_ORDERS);
-        let mut count = |status: StateId, delta: i64| {
-            let status = status.number();
-            *clients.entry((client, lifecycle, status)).or_default() += delta;
-            *blocks.entry((lifecycle, status, block)).or_default() += delta;
-        };
-        match change.before {
-            Some((before, _)) if before == head.status => {}
-            Some((before, _)) => {
-                count(before, -1);
-                count(head.status, 1);
-            }
-            None => count(head.status, 1),
-        }
-    }
+    let Deltas { clients, blocks } = Deltas::of(heads);
     // An upsert would check the row it would insert, a negative count, before it finds the one to update.
     let mut update = connection.prepare_cached(
         "UPDATE status_counts SET orders = orders + ?4 WHERE client_id = ?1 AND lifecycle_id = ?2 AND status = ?3",
@@ -52,7 +23,7 @@ pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(),
     let mut insert = connection.prepare_cached(
         "INSERT INTO status_counts (client_id, lifecycle_id, status, orders) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for ((client, lifecycle, status), delta) in sorted(clients) {
+    for ((client, lifecycle, status), delta) in clients {
         add(
             &mut update,
             &mut insert,
@@ -66,7 +37,7 @@ pub(super) fn write(connection: &Connection, heads: &[HeadChange]) -> Result<(),
     let mut insert = connection.prepare_cached(
         "INSERT INTO status_blocks (lifecycle_id, status, block, orders) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for ((lifecycle, status, block), delta) in sorted(blocks) {
+    for ((lifecycle, status, block), delta) in blocks {
         add(&mut update, &mut insert, (lifecycle, status, block, delta), delta)?;
     }
     Ok(())

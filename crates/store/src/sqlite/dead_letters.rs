@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use model::ids::{DeadLetterId, OrderKey, PartyId};
 use model::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sha2::{Digest, Sha256};
 
 use super::convert::{number, owner, version};
 use super::receipts::miscount;
@@ -44,7 +43,7 @@ pub(super) fn insert(connection: &Connection, letters: &[NewDeadLetter]) -> Resu
             letter.code,
             letter.detail,
             letter.content,
-            letter_fingerprint(letter),
+            letter.fingerprint(),
             letter.owner.tenant.get(),
             letter.owner.client.get(),
             letter.owner.customer.get(),
@@ -66,7 +65,7 @@ pub(super) fn same(connection: &Connection, letter: &DeadLetter) -> Result<Optio
          code = ?4 AND detail = ?5 AND content = ?6 AND redriven_at IS NULL LIMIT 1",
     )?;
     let mut rows = find.query(params![
-        letter_fingerprint(letter),
+        letter.fingerprint(),
         letter.public_id,
         letter.actor.get(),
         letter.code,
@@ -182,20 +181,4 @@ fn from_row(row: &Row<'_>) -> Result<KeptDeadLetter, Error> {
         },
         redriven,
     })
-}
-
-/// By which the same refusal of the same content is found; equality is asked of the columns themselves.
-fn letter_fingerprint(letter: &DeadLetter) -> i64 {
-    let mut hasher = Sha256::new();
-    for part in [
-        letter.public_id.as_bytes(),
-        letter.code.as_bytes(),
-        letter.detail.as_bytes(),
-        &letter.content,
-    ] {
-        hasher.update(part);
-        hasher.update([0]);
-    }
-    let digest: [u8; 32] = hasher.finalize().into();
-    digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
 }

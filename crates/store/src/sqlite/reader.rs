@@ -17,6 +17,7 @@ use super::statements::{HEAD_COLUMNS, all, entry_columns, entry_from_row, head_c
 use super::{api_keys, audit, counts, dead_letters, lists, receipts, users};
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
+use crate::digest::ONE_WRITER;
 use crate::error::Error;
 use crate::limits::MAX_PAGE;
 use crate::records::{
@@ -88,6 +89,8 @@ impl Reader for SqliteReader<'_> {
         self.page(sql, after.0, limit, |row| {
             Ok(CommitRecord {
                 commit: CommitId(row.get(0)?),
+                writer: ONE_WRITER,
+                number: CommitId(row.get(0)?),
                 at: Timestamp::from_nanos(row.get(1)?),
                 first_position: Position::new(row.get(2)?),
                 entries: number(row.get(3)?, "entries of a commit")?,

@@ -1,9 +1,8 @@
 //! Running a statement to its end; the columns that several statements share, and the rows they come as.
 
 use model::fingerprint::RecentFingerprints;
-use model::head::{Head, Parked};
+use model::head::Head;
 use model::ids::{OrderKey, Position};
-use model::role::Role;
 use model::sealed::Sealed;
 use model::time::Timestamp;
 use model::{Entry, EntryKind};
@@ -13,6 +12,8 @@ use super::convert::{lifecycle_id, number, owner, state, version};
 use super::deferred::is_timed;
 use crate::error::Error;
 use crate::records::{LogEntry, Placement};
+use crate::waiting::waiting_from_bytes;
+pub(super) use crate::waiting::waiting_to_bytes;
 
 /// Columns of `order_heads` in the order in which [`head_from_row`] reads them, from column 0.
 macro_rules! head_columns {
@@ -124,48 +125,4 @@ pub(super) fn entry_from_row(row: &Row<'_>) -> Result<(LogEntry, Position), Erro
         },
         Position::new(row.get(3)?),
     ))
-}
-
-/// In the place of a step's due time where no step is due.
-const NO_STEP: i64 = i64::MIN;
-
-/// `waiting` of a head with parked reports: the step's due time, then 22 bytes each, all big-endian.
-pub(super) fn waiting_to_bytes(head: &Head) -> Option<Vec<u8>> {
-    if head.parked.is_empty() {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(8 + 22 * head.parked.len());
-    bytes.extend(head.step_due.map_or(NO_STEP, Timestamp::as_nanos).to_be_bytes());
-    for parked in &head.parked {
-        bytes.extend(parked.version.get().to_be_bytes());
-        bytes.extend([parked.status.number(), parked.role.number()]);
-        bytes.extend(parked.occurred_at.as_nanos().to_be_bytes());
-        bytes.extend(parked.until.as_nanos().to_be_bytes());
-    }
-    Some(bytes)
-}
-
-fn waiting_from_bytes(bytes: &[u8]) -> Option<(Option<Timestamp>, Vec<Parked>)> {
-    let (step_due, parked) = bytes.split_first_chunk::<8>()?;
-    let step_due = Some(i64::from_be_bytes(*step_due))
-        .filter(|due| *due != NO_STEP)
-        .map(Timestamp::from_nanos);
-    let (parked, []) = parked.as_chunks::<22>() else {
-        return None;
-    };
-    let parked: Option<Vec<Parked>> = parked.iter().map(parked_from_bytes).collect();
-    Some((step_due, parked?))
-}
-
-fn parked_from_bytes(bytes: &[u8; 22]) -> Option<Parked> {
-    let (version, rest) = bytes.split_first_chunk::<4>()?;
-    let (&[status, role], rest) = rest.split_first_chunk::<2>()?;
-    let (occurred_at, until) = rest.split_first_chunk::<8>()?;
-    Some(Parked {
-        version: model::ids::Version::new(u32::from_be_bytes(*version)),
-        status: model::StateId::new(status),
-        role: Role::from_number(role)?,
-        occurred_at: Timestamp::from_nanos(i64::from_be_bytes(*occurred_at)),
-        until: Timestamp::from_nanos(i64::from_be_bytes(until.try_into().ok()?)),
-    })
 }

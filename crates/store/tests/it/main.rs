@@ -13,4 +13,5 @@ mod full_disk;
 mod half_written;
 mod migration;
 mod orders;
+mod postgres;
 mod sqlite;

@@ -120,3 +120,16 @@ fn an_unknown_stored_role_is_damage() {
     let read = store.reading(|reader| reader.audit(None, 1));
     assert_eq!(read, Err(Error::Damaged("unknown role 99".to_owned())));
 }
+
+#[test]
+fn there_is_one_writer_at_a_time() {
+    let folder = SqliteFolder::new();
+    let store = folder.open();
+    let first = store.writer().unwrap();
+    let Err(refused) = store.writer() else {
+        panic!("two writers");
+    };
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused:?}");
+    drop(first);
+    store.writer().unwrap();
+}

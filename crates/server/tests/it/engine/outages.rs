@@ -65,6 +65,22 @@ async fn a_commit_that_stays_unknown_is_said_to_be_and_found_when_sent_again() {
 }
 
 #[tokio::test]
+async fn a_group_that_another_writer_was_in_the_way_of_is_begun_again() {
+    let script = Script::default();
+    let stand = stand(&script).await;
+    script.lock().unwrap().extend([Commit::Overtaken; 2]);
+    stand.created("A-1").await;
+    accepted(stand.one(stand.report("A-1", "picked_up", 1)).await);
+    assert_eq!(stand.history("A-1").len(), 2);
+    // Not for ever: its callers are told to come again, and nobody else suffers for it.
+    script.lock().unwrap().extend([Commit::Overtaken; 3]);
+    let overtaken = stand.one(stand.report("A-1", "in_warehouse", 2)).await;
+    assert_eq!(overtaken, Err(Failure::Unavailable(Trouble::Busy)));
+    accepted(stand.one(stand.report("A-1", "in_warehouse", 2)).await);
+    stand.verify();
+}
+
+#[tokio::test]
 async fn readers_are_woken_for_a_commit_found_out_later() {
     let script = Script::default();
     let stand = stand(&script).await;

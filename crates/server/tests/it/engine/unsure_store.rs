@@ -1,4 +1,4 @@
-//! A real store whose commits, on request, say that their outcome is unknown.
+//! A real store whose commits, on request, say that their outcome is unknown, or that another writer was in the way.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ pub(super) enum Commit {
     NotMade,
     /// Durable, unknown, and for as long as it is asked in the same breath, not to be found out.
     MadeButSilent,
+    /// Nothing is stored, as another writer was in the way.
+    Overtaken,
 }
 
 pub(super) type Script = Arc<Mutex<VecDeque<Commit>>>;
@@ -231,6 +233,7 @@ impl Group for UnsureGroup<'_> {
         match scripted {
             None | Some(Commit::Known) => self.inner.commit(commit, at, writes),
             Some(Commit::NotMade) => Err(unsure()),
+            Some(Commit::Overtaken) => Err(Error::Contended("made up".to_owned())),
             Some(made @ (Commit::Made | Commit::MadeButSilent)) => {
                 self.inner.commit(commit, at, writes)?;
                 *self.behind = true;

@@ -107,7 +107,7 @@ pub(super) fn numbers_of_a_dropped_group_are_not_given_again(backend: &dyn Backe
     assert_eq!(group.next_dead_letter_id(), DeadLetterId::new(2));
     drop(group);
     // It may be written behind yet.
-    assert_eq!(keep(&mut clerk, &letter()), DeadLetterId::new(3));
+    assert!(keep(&mut clerk, &letter()) > DeadLetterId::new(2));
 }
 
 pub(super) fn letters_come_in_pages_newest_first(backend: &dyn Backend) {

@@ -188,14 +188,3 @@ pub(super) fn keys_of_a_dropped_group_are_not_given_out_again(backend: &dyn Back
     );
     assert!([first, second].as_flattened().is_sorted());
 }
-
-pub(super) fn there_is_one_writer_at_a_time(backend: &dyn Backend) {
-    let store = backend.open();
-    let first = store.writer().unwrap();
-    let Err(refused) = store.writer() else {
-        panic!("two writers");
-    };
-    assert!(matches!(refused, Error::Unavailable { .. }), "{refused:?}");
-    drop(first);
-    store.writer().unwrap();
-}

@@ -1,0 +1,211 @@
+//! Where a database is, and how its name is told to people: without the password.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::driver::{ConnectError, Driver};
+use super::session::Session;
+use crate::error::{Error, OpenError, Trouble};
+use crate::limits::{
+    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, MIGRATION_WAIT,
+    WRITE_STATEMENT,
+};
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Writes groups.
+    Write,
+    /// Reads for others, one short transaction each.
+    Read,
+    /// Checks the schema and brings it up to date.
+    Prepare,
+}
+
+/// Every statement is made for an index. What the planner thinks of how many rows there are, before it has seen any or with
+/// the number of a page still open, must not make it read a table from end to end.
+const READ_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_sort = off; \
+                             SET max_parallel_workers_per_gather = 0; SET jit = off";
+const WRITE_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; SET jit = off";
+/// For statements that are to read whole tables, in a transaction of their own.
+pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on; \
+                                            SET LOCAL enable_bitmapscan = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_sort = on";
+
+#[derive(Clone)]
+pub(super) struct Address {
+    config: Config,
+    node: String,
+    driver: Arc<Driver>,
+}
+
+impl Address {
+    pub(super) fn parse(dsn: &str, node: &str) -> Result<Self, OpenError> {
+        let mut config: Config = dsn.parse().map_err(|_| OpenError::BadAddress("cannot be read"))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(OpenError::BadAddress("names no host"));
+        }
+        if config.get_dbname().is_none() {
+            return Err(OpenError::BadAddress("names no database"));
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(OpenError::BadAddress(
+                "asks for TLS, which this version does not speak with PostgreSQL",
+            ));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_WAIT);
+        }
+        config.keepalives_idle(KEEPALIVE);
+        config.keepalives_interval(KEEPALIVE);
+        config.tcp_user_timeout(2 * KEEPALIVE);
+        let driver = Driver::start().map_err(|error| OpenError::Unsuitable {
+            server: described(&config),
+            reason: format!("no thread can be started for its connections ({error})"),
+        })?;
+        Ok(Self {
+            config,
+            node: node.to_owned(),
+            driver,
+        })
+    }
+
+    /// A session whose every wait is bounded, on both sides.
+    pub(super) fn connect(&self, purpose: Purpose) -> Result<Session, OpenError> {
+        let (statement, name) = match purpose {
+            Purpose::Write => (WRITE_STATEMENT, "writer"),
+            Purpose::Read => (MAX_READ, "reader"),
+            Purpose::Prepare => (Duration::ZERO, "start"),
+        };
+        let mut config = self.config.clone();
+        config.application_name(format!("waybill {name} {}", self.node));
+        let patience = if purpose == Purpose::Prepare {
+            MIGRATION_WAIT + ANSWER_GRACE
+        } else {
+            statement + ANSWER_GRACE
+        };
+        let mut session =
+            Session::open(&self.driver, config, patience).map_err(|error| self.not_connected(error))?;
+        if purpose == Purpose::Read {
+            session.set_reading();
+        }
+        let (statement, lock) = (statement.as_millis(), LOCK_PATIENCE.as_millis());
+        let idle = if purpose == Purpose::Read {
+            2 * MAX_READ
+        } else {
+            IDLE_IN_GROUP
+        };
+        let plans = match purpose {
+            Purpose::Read => READ_BY_INDEX,
+            Purpose::Write => WRITE_BY_INDEX,
+            Purpose::Prepare => "SET jit = off",
+        };
+        session.batch(plans).map_err(|error| self.open_error(error))?;
+        session
+            .batch(&format!(
+                "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+                 SET idle_in_transaction_session_timeout = {}; SET client_encoding = 'UTF8'; \
+                 SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'",
+                idle.as_millis()
+            ))
+            .map_err(|error| self.open_error(error))?;
+        Ok(session)
+    }
+
+    /// As [`Address::connect`], for a store that is open: whoever asks may come again.
+    pub(super) fn reconnect(&self, purpose: Purpose) -> Result<Session, Error> {
+        self.connect(purpose).map_err(|error| match error {
+            OpenError::Store { error, .. } => error,
+            other => Error::Unavailable {
+                trouble: Trouble::Io,
+                detail: other.to_string(),
+            },
+        })
+    }
+
+    /// The address as errors of opening name it.
+    pub(super) fn path(&self) -> PathBuf {
+        PathBuf::from(self.to_string())
+    }
+
+    pub(super) fn open_error(&self, error: Error) -> OpenError {
+        match error {
+            Error::Unavailable {
+                trouble: Trouble::NotWritable,
+                detail,
+            } => OpenError::NotWritable {
+                path: self.path(),
+                reason: detail,
+            },
+            error => OpenError::Store {
+                path: self.path(),
+                error,
+            },
+        }
+    }
+
+    fn not_connected(&self, error: ConnectError) -> OpenError {
+        let server = self.to_string();
+        let unreachable = |reason: String| OpenError::Unreachable {
+            server: server.clone(),
+            reason,
+        };
+        match error {
+            ConnectError::TooSlow => unreachable(format!("no answer for {} s", CONNECT_WAIT.as_secs())),
+            ConnectError::Said(error) => match error.as_db_error() {
+                // 28: who is it, 3D: which database, 42501: may not connect.
+                Some(said) if matches!(said.code().code(), "28000" | "28P01" | "3D000" | "42501") => {
+                    OpenError::LoginRefused {
+                        server,
+                        reason: said.message().to_owned(),
+                    }
+                }
+                Some(said) => unreachable(said.message().to_owned()),
+                None => {
+                    let mut reason = error.to_string();
+                    let mut cause = std::error::Error::source(&error);
+                    while let Some(deeper) = cause {
+                        reason = deeper.to_string();
+                        cause = deeper.source();
+                    }
+                    unreachable(reason)
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&described(&self.config))
+    }
+}
+
+/// Without the password.
+fn described(config: &Config) -> String {
+    let user = config.get_user().map(|user| format!("{user}@"));
+    let ports = config.get_ports();
+    let addresses = config.get_hostaddrs().iter().map(ToString::to_string);
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(folder) => folder.display().to_string(),
+    });
+    let mut hosts: Vec<String> = hosts.collect();
+    if hosts.is_empty() {
+        hosts = addresses.collect();
+    }
+    for (place, host) in hosts.iter_mut().enumerate() {
+        let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+        *host = format!("{host}:{port}");
+    }
+    let database = config.get_dbname().unwrap_or_default();
+    format!(
+        "postgres://{}{}/{database}",
+        user.unwrap_or_default(),
+        hosts.join(",")
+    )
+}

@@ -1,0 +1,188 @@
+//! Opening a database: what the server must be like, and the schema.
+
+use tokio_postgres::Row;
+
+use super::address::{Address, Purpose};
+use super::convert::{bytes, get};
+use super::schema;
+use super::session::Session;
+use crate::error::{Error, OpenError, Trouble};
+use crate::limits::{MIGRATION, MIGRATION_WAIT};
+use crate::records::{Birth, Identity};
+
+/// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making
+/// partitions (in the schema), 4: changing accounts.
+pub(super) const LOCKS: i32 = 0x5742_494C;
+pub(super) const MIGRATING: i32 = 1;
+pub(super) const PINNING: i32 = 2;
+pub(super) const ACCOUNTS: i32 = 4;
+/// The oldest server that is known to work.
+const OLDEST_SERVER: i32 = 150_000;
+/// One script a version, never changed once released: `store_migrations` says which were run.
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("log", include_str!("../../migrations/postgres/0001_log.sql")),
+    (
+        "accounts",
+        include_str!("../../migrations/postgres/0002_accounts.sql"),
+    ),
+];
+
+/// Checks the server, and runs what migrations the database lacks, each in a transaction of its own. Of many nodes that
+/// start at once one does it, and the others wait.
+pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, OpenError> {
+    let mut session = address.connect(Purpose::Prepare)?;
+    check_server(address, &mut session)?;
+    let failed = |error| address.open_error(error);
+    lock(&mut session).map_err(failed)?;
+    let version = check_version(address, &mut session)?;
+    session.set_patience(MIGRATION);
+    migrate(&mut session, version, birth).map_err(failed)?;
+    read_identity(&mut session).map_err(failed)
+    // The session ends here, and its lock with it.
+}
+
+fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenError> {
+    let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), \
+               current_setting('fsync') = 'on', current_setting('synchronous_commit') <> 'off', pg_is_in_recovery(), \
+               current_schema() IS NOT NULL";
+    let row = one(session, sql).map_err(|error| address.open_error(error))?;
+    let read = || -> Result<(i32, String, bool, bool, bool, bool), Error> {
+        Ok((
+            get(&row, 0)?,
+            get(&row, 1)?,
+            get(&row, 2)?,
+            get(&row, 3)?,
+            get(&row, 4)?,
+            get(&row, 5)?,
+        ))
+    };
+    let (version, encoding, fsync, synchronous_commit, is_standby, has_schema) =
+        read().map_err(|error| address.open_error(error))?;
+    let server = address.to_string();
+    let unsuitable = |reason: String| {
+        Err(OpenError::Unsuitable {
+            server: server.clone(),
+            reason,
+        })
+    };
+    if version < OLDEST_SERVER {
+        let (found, oldest) = (version / 10_000, OLDEST_SERVER / 10_000);
+        return unsuitable(format!("it is PostgreSQL {found}, {oldest} or newer is needed"));
+    }
+    if is_standby {
+        return unsuitable("it is a standby, which takes no writes: name the primary".to_owned());
+    }
+    if encoding != "UTF8" {
+        return unsuitable(format!(
+            "its encoding is {encoding}: make the database with encoding UTF8"
+        ));
+    }
+    if !has_schema {
+        return unsuitable("no schema of its search_path is there: make one".to_owned());
+    }
+    for (is_on, setting) in [(fsync, "fsync"), (synchronous_commit, "synchronous_commit")] {
+        if !is_on {
+            return Err(OpenError::Unsafe { server, setting });
+        }
+    }
+    Ok(())
+}
+
+fn lock(session: &mut Session) -> Result<(), Error> {
+    let wait = MIGRATION_WAIT.as_millis();
+    session.batch(&format!("SET lock_timeout = {wait}"))?;
+    session.query("SELECT pg_advisory_lock($1, $2)", &[&LOCKS, &MIGRATING])?;
+    Ok(())
+}
+
+/// How many migrations were run.
+fn check_version(address: &Address, session: &mut Session) -> Result<i64, OpenError> {
+    let failed = |error| address.open_error(error);
+    let sql = "SELECT to_regclass('store_migrations') IS NOT NULL, \
+               EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = current_schema()::regnamespace)";
+    let row = one(session, sql).map_err(failed)?;
+    let (is_store, has_others): (bool, bool) = (get(&row, 0).map_err(failed)?, get(&row, 1).map_err(failed)?);
+    if !is_store {
+        return if has_others {
+            Err(OpenError::Unsuitable {
+                server: address.to_string(),
+                reason: "it holds tables that are not Waybill's: name an empty database or schema".to_owned(),
+            })
+        } else {
+            Ok(0)
+        };
+    }
+    let row = one(session, "SELECT coalesce(max(number), 0) FROM store_migrations").map_err(failed)?;
+    let (found, known): (i64, i64) = (get(&row, 0).map_err(failed)?, known_version());
+    if found > known {
+        return Err(OpenError::Newer {
+            path: address.path(),
+            found,
+            known,
+        });
+    }
+    Ok(found)
+}
+
+fn migrate(session: &mut Session, version: i64, birth: &Birth) -> Result<(), Error> {
+    for (number, (name, script)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
+        session.batch("BEGIN")?;
+        if number == 1 {
+            session.batch(
+                "CREATE TABLE store_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, \
+                 run_at TIMESTAMPTZ NOT NULL DEFAULT now())",
+            )?;
+        }
+        session.batch(script)?;
+        if number == 1 {
+            write_birth(session, birth)?;
+        }
+        schema::note(session)?;
+        session.execute(
+            "INSERT INTO store_migrations (number, name) VALUES ($1, $2)",
+            &[&number, &name],
+        )?;
+        session.batch("COMMIT")?;
+    }
+    Ok(())
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+fn write_birth(session: &mut Session, birth: &Birth) -> Result<(), Error> {
+    let born_at = birth.at.as_nanos().to_be_bytes();
+    let values: [(&str, &[u8]); 3] = [
+        ("store_id", &birth.store_id),
+        ("event_id_key", &birth.event_id_key),
+        ("born_at", &born_at),
+    ];
+    for (name, value) in values {
+        session.execute(
+            "INSERT INTO store_meta (name, value) VALUES ($1, $2)",
+            &[&name, &value],
+        )?;
+    }
+    Ok(())
+}
+
+fn read_identity(session: &mut Session) -> Result<Identity, Error> {
+    let mut value = |name: &str| -> Result<[u8; 16], Error> {
+        let found = session.first("SELECT value FROM store_meta WHERE name = $1", &[&name])?;
+        let row = found.ok_or_else(|| Error::damaged(format!("store_meta has no {name}")))?;
+        bytes(&row, 0)
+    };
+    Ok(Identity {
+        store_id: value("store_id")?,
+        event_id_key: value("event_id_key")?,
+    })
+}
+
+/// The row of a statement that always gives one.
+pub(super) fn one(session: &mut Session, sql: &'static str) -> Result<Row, Error> {
+    session.first(sql, &[])?.ok_or_else(|| Error::Unavailable {
+        trouble: Trouble::Failed,
+        detail: "a statement that gives a row gave none".to_owned(),
+    })
+}

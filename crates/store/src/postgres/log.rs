@@ -1,0 +1,149 @@
+//! The log: where entries lie, and which positions they have.
+//!
+//! An entry lies at a *place*, a number taken before the group's commit, which may never be used if the group fails. Its
+//! *position* has no gaps: it follows from the group's row in `commits`, which says where the group's places begin and
+//! where its positions do. That row is written last, under the lock of `log_end`: see
+//! `docs/adr/0019-postgres-positions.md`.
+
+use model::ids::{OrderKey, Position};
+use model::time::Timestamp;
+use tokio_postgres::Row;
+
+use super::convert::{bytes, get, number, unsigned};
+use super::session::{Session, Step};
+use super::statements::{ENTRY_COLUMNS, entry_columns, entry_from_row};
+use crate::error::Error;
+use crate::records::{CommitId, CommitRecord, LogEntry, Totals};
+
+/// A group's row.
+pub(super) struct CommitRow<'a> {
+    pub(super) writer: i32,
+    pub(super) number: i64,
+    pub(super) claim: i64,
+    pub(super) node: &'a str,
+    pub(super) at: i64,
+    /// `None` if the group has no entries.
+    pub(super) first_place: Option<i64>,
+    pub(super) entries: i32,
+    pub(super) digest: &'a [u8],
+}
+
+impl CommitRow<'_> {
+    /// Takes the end of the log until the transaction ends, moves it on, and writes the row. Gives the new last position.
+    pub(super) fn step(&self) -> Step<'_> {
+        let sql = "WITH log AS (UPDATE log_end SET last_position = last_position + $7::int, last_commit = last_commit + 1 \
+                   RETURNING last_position, last_commit) \
+                   INSERT INTO commits (commit_id, writer, number, claim, node, committed_at, first_place, entries, digest, \
+                   first_position) \
+                   SELECT last_commit, $1, $2, $3, $4, $5, $6, $7::int, $8, last_position - $7::int + 1 FROM log \
+                   RETURNING first_position + entries - 1";
+        Step::new(
+            sql,
+            &[
+                &self.writer,
+                &self.number,
+                &self.claim,
+                &self.node,
+                &self.at,
+                &self.first_place,
+                &self.entries,
+                &self.digest,
+            ],
+        )
+    }
+}
+
+/// Where a place's position is: in the group that has it. Gives what is to be added to the place.
+macro_rules! shift_of {
+    ($place:literal) => {
+        concat!(
+            "(SELECT c.first_position - c.first_place FROM commits c WHERE c.first_place <= ",
+            $place,
+            " ORDER BY c.first_place DESC LIMIT 1)"
+        )
+    };
+}
+
+pub(super) use shift_of;
+
+/// Entries after a position. The groups that have them are found by position, and their entries by place.
+pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Result<Vec<LogEntry>, Error> {
+    let sql = concat!(
+        "WITH groups AS MATERIALIZED (SELECT first_position - first_place AS shift, \
+         greatest($1::bigint + 1 - first_position, 0) + first_place AS first_place, \
+         least($1::bigint + $2::bigint - first_position, entries - 1) + first_place AS last_place \
+         FROM commits WHERE entries > 0 AND first_position <= $1::bigint + $2::bigint AND first_position >= \
+         coalesce((SELECT max(first_position) FROM commits WHERE entries > 0 AND first_position <= $1::bigint + 1), 0) \
+         AND first_position + entries > $1::bigint + 1) \
+         SELECT ",
+        entry_columns!(),
+        ", e.place + g.shift FROM groups g JOIN LATERAL (SELECT * FROM entries \
+         WHERE place BETWEEN g.first_place AND g.last_place) e ON TRUE ORDER BY e.place + g.shift"
+    );
+    // No log is so long that the sum of the two would be too large a number.
+    let after = after.get().min(i64::MAX / 2);
+    let rows = session.query(sql, &[&after, &limit])?;
+    rows.iter().map(log_entry).collect()
+}
+
+/// All entries of an order, oldest first, with their positions.
+pub(super) fn of_order(session: &mut Session, order: OrderKey) -> Result<Vec<LogEntry>, Error> {
+    let sql = concat!(
+        "SELECT ",
+        entry_columns!(),
+        ", e.place + ",
+        shift_of!("e.place"),
+        " FROM order_heads h JOIN entries e ON e.order_key = h.order_key AND e.place BETWEEN h.first_place AND h.last_place \
+         WHERE h.order_key = $1 ORDER BY e.version"
+    );
+    let rows = session.query(sql, &[&order.get()])?;
+    rows.iter().map(log_entry).collect()
+}
+
+fn log_entry(row: &Row) -> Result<LogEntry, Error> {
+    let entry = entry_from_row(row)?;
+    let position: Option<i64> = get(row, ENTRY_COLUMNS)?;
+    let position = position.ok_or_else(|| {
+        let (order, version) = (entry.order, entry.version);
+        Error::damaged(format!("version {version} of order {order} belongs to no commit"))
+    })?;
+    Ok(LogEntry {
+        position: Position::new(position),
+        entry,
+    })
+}
+
+pub(super) fn commits(
+    session: &mut Session,
+    after: CommitId,
+    limit: i64,
+) -> Result<Vec<CommitRecord>, Error> {
+    let sql = "SELECT commit_id, writer, number, committed_at, first_position, entries, digest FROM commits \
+               WHERE commit_id > $1 ORDER BY commit_id LIMIT $2";
+    let rows = session.query(sql, &[&after.0, &limit])?;
+    rows.iter()
+        .map(|row| {
+            Ok(CommitRecord {
+                commit: CommitId(get(row, 0)?),
+                writer: unsigned(row, 1, "writer")?,
+                number: CommitId(get(row, 2)?),
+                at: Timestamp::from_nanos(get(row, 3)?),
+                first_position: Position::new(get(row, 4)?),
+                entries: unsigned(row, 5, "entries of a commit")?,
+                digest: bytes(row, 6)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn totals(session: &mut Session) -> Result<Totals, Error> {
+    let sql = "SELECT last_position, last_commit, (SELECT coalesce(max(order_key), 0) FROM orders), \
+               (SELECT count(*) FROM dead_letters) FROM log_end";
+    let row = super::connect::one(session, sql)?;
+    Ok(Totals {
+        last_position: Position::new(get(&row, 0)?),
+        last_commit: CommitId(get(&row, 1)?),
+        last_order: OrderKey::new(get(&row, 2)?),
+        dead_letters: number(get(&row, 3)?, "count")?,
+    })
+}

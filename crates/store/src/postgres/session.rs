@@ -1,0 +1,210 @@
+//! One connection, and waiting for what it answers.
+//!
+//! Statements are prepared once. Several can be sent at once, in order, for one round trip. Every wait has an end: a server
+//! that does not answer in time costs the connection, never the thread.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use tokio::task::AbortHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Row, Statement};
+
+use super::convert::is_fatal;
+use super::driver::{ConnectError, Driver, wait};
+use crate::error::{Error, Trouble};
+
+/// A parameter of a statement.
+pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// A statement to be sent with others.
+pub(super) struct Step<'a> {
+    sql: &'static str,
+    params: Vec<Param<'a>>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(sql: &'static str, params: &[Param<'a>]) -> Self {
+        Self {
+            sql,
+            params: params.to_vec(),
+        }
+    }
+}
+
+pub(super) struct Session {
+    client: Client,
+    connection: AbortHandle,
+    _driver: Arc<Driver>,
+    statements: HashMap<&'static str, Statement, RandomState>,
+    patience: Duration,
+    /// What the server cancels is a read that took too long.
+    is_reading: bool,
+    is_broken: bool,
+}
+
+impl Session {
+    /// Logs in. `patience` is how long each later answer is waited for.
+    pub(super) fn open(
+        driver: &Arc<Driver>,
+        config: Config,
+        patience: Duration,
+    ) -> Result<Self, ConnectError> {
+        let (client, connection) = driver.connect(config)?;
+        Ok(Self {
+            client,
+            connection,
+            _driver: driver.clone(),
+            statements: HashMap::default(),
+            patience,
+            is_reading: false,
+            is_broken: false,
+        })
+    }
+
+    /// Whether it can't be used any more: what its last statement did is not known.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Gives it up.
+    pub(super) const fn set_broken(&mut self) {
+        self.is_broken = true;
+    }
+
+    /// Reads only, and each within its bound.
+    pub(super) const fn set_reading(&mut self) {
+        self.is_reading = true;
+    }
+
+    /// How long each answer is waited for from now on.
+    pub(super) const fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Statements without parameters, separated by semicolons.
+    pub(super) fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        let done = drive(self.patience, self.client.batch_execute(sql));
+        self.noting(done)
+    }
+
+    /// The rows of a statement.
+    pub(super) fn query(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        let statement = self.prepare(sql)?;
+        let done = drive(self.patience, self.client.query(&statement, params));
+        self.noting(done)
+    }
+
+    /// The first row of a statement, if it has one.
+    pub(super) fn first(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Option<Row>, Error> {
+        Ok(self.query(sql, params)?.into_iter().next())
+    }
+
+    /// How many rows a statement changed.
+    pub(super) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
+        let statement = self.prepare(sql)?;
+        let done = drive(self.patience, self.client.execute(&statement, params));
+        self.noting(done)
+    }
+
+    /// Sends statements one behind the other without waiting in between; gives the rows of each. After one that fails those
+    /// behind it have no effect, as they are in the same transaction: the error is the first one's.
+    pub(super) fn pipeline(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
+        let mut statements = Vec::with_capacity(steps.len());
+        for step in steps {
+            statements.push(self.prepare(step.sql)?);
+        }
+        let client = &self.client;
+        let answers = steps
+            .iter()
+            .zip(&statements)
+            .map(|(step, statement)| -> Waiting<'_, _> { Box::pin(client.query(statement, &step.params)) });
+        let done = drive(self.patience, in_order(answers.collect()));
+        self.noting(done)
+    }
+
+    fn prepare(&mut self, sql: &'static str) -> Result<Statement, Error> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known.clone());
+        }
+        let done = drive(self.patience, self.client.prepare(sql));
+        let statement = self.noting(done)?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    fn noting<T>(&mut self, done: Result<T, Failed>) -> Result<T, Error> {
+        done.map_err(|failed| match failed {
+            Failed::Said(error) => {
+                self.is_broken |= is_fatal(&error);
+                match Error::from(error) {
+                    Error::ReadTooLong if !self.is_reading => Error::Unavailable {
+                        trouble: Trouble::Busy,
+                        detail: "the server cancelled a statement that took too long".to_owned(),
+                    },
+                    error => error,
+                }
+            }
+            Failed::Silent => {
+                self.is_broken = true;
+                Error::Unavailable {
+                    trouble: Trouble::Io,
+                    detail: format!("the server gave no answer for {} s", self.patience.as_secs()),
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // One that is whole says goodbye by itself. One that is not would wait for its answer first.
+        if self.is_broken {
+            self.connection.abort();
+        }
+    }
+}
+
+enum Failed {
+    Said(tokio_postgres::Error),
+    Silent,
+}
+
+fn drive<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Failed> {
+    match wait(answer, patience) {
+        Some(answer) => answer.map_err(Failed::Said),
+        None => Err(Failed::Silent),
+    }
+}
+
+/// An answer that is waited for.
+type Waiting<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + 'a>>;
+
+/// Answers to statements that are sent in their order: each is sent when it is first polled.
+async fn in_order<T>(mut waiting: Vec<Waiting<'_, T>>) -> Result<Vec<T>, tokio_postgres::Error> {
+    let mut answers: Vec<Option<_>> = waiting.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (answer, waiting) in answers.iter_mut().zip(&mut waiting) {
+            if answer.is_none()
+                && let Poll::Ready(came) = waiting.as_mut().poll(context)
+            {
+                *answer = Some(came);
+            }
+        }
+        if answers.iter().all(Option::is_some) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}

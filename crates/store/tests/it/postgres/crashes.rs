@@ -1,0 +1,127 @@
+//! A server that is killed while groups are written: what was acknowledged is there, once.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use store::postgres::{PostgresOptions, PostgresStore};
+use store::verify::verify;
+use store::{CommitId, Error, Store};
+use tempfile::TempDir;
+
+use super::Peer;
+use crate::backend::{birth, skip};
+use crate::orders::{created, named, reported};
+
+/// A server of the test's own, stopped at the end.
+struct Server(TempDir);
+
+impl Server {
+    fn start() -> Option<Self> {
+        let server = Self(TempDir::new().unwrap());
+        let started = server.run("check").status.success() && server.run("start").status.success();
+        if !started {
+            skip("no PostgreSQL server binaries");
+        }
+        started.then_some(server)
+    }
+
+    fn run(&self, what: &str) -> std::process::Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dev/services");
+        let run = Command::new(script)
+            .arg(what)
+            .env("CARGO_TARGET_DIR", self.0.path())
+            .output();
+        run.unwrap()
+    }
+
+    fn dsn(&self) -> String {
+        let environment = String::from_utf8(self.run("env").stdout).unwrap();
+        environment.split('\'').nth(1).unwrap().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.run("stop");
+    }
+}
+
+/// Writes an order until it is acknowledged, as the engine would: an unknown outcome is settled before anything else is written.
+fn write(peer: &mut Peer, name: &str, is_over: &AtomicBool) -> bool {
+    let mut unsettled: Option<CommitId> = None;
+    while !is_over.load(Ordering::Acquire) {
+        if let Some(commit) = unsettled {
+            match peer.writer.is_committed(commit) {
+                Ok(true) => return true,
+                Ok(false) => unsettled = None,
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+            continue;
+        }
+        let Ok(commit) = peer.writer.next_commit() else {
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        match peer.write(&[], &[created(name), reported(name, "picked_up")]) {
+            Ok(_) => return true,
+            Err(Error::OutcomeUnknown { .. }) => unsettled = Some(commit),
+            Err(Error::Unavailable { .. } | Error::Contended(_)) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // Also a name that is taken: the order would have been made twice.
+            Err(other) => panic!("{name}: {other:?}"),
+        }
+    }
+    false
+}
+
+#[test]
+fn a_server_killed_again_and_again_loses_nothing_and_doubles_nothing() {
+    const CRASHES: usize = 3;
+    let Some(server) = Server::start() else { return };
+    let store = PostgresStore::open(&PostgresOptions::new(&server.dsn()), &birth()).unwrap();
+    let store: &dyn Store = &store;
+    let is_over = AtomicBool::new(false);
+    let acknowledged: Vec<String> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..2)
+            .map(|writer| {
+                let is_over = &is_over;
+                scope.spawn(move || {
+                    let mut peer = Peer::of(store);
+                    let names = (0..).map(|number| format!("W-{writer}-{number}"));
+                    let written = names.take_while(|name| write(&mut peer, name, is_over));
+                    written.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        for _ in 0..CRASHES {
+            std::thread::sleep(Duration::from_millis(700));
+            let crashed = server.run("crash");
+            assert!(crashed.status.success(), "{crashed:?}");
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        is_over.store(true, Ordering::Release);
+        writers
+            .into_iter()
+            .flat_map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+    for name in &acknowledged {
+        let order = store.reading(|reader| {
+            let order = reader.order(&named(name))?;
+            Ok(order.map(|order| order.head.version.get()))
+        });
+        assert_eq!(order.unwrap(), Some(2), "{name}");
+    }
+    let report = verify(store, &mut |_| {});
+    assert_eq!(report.findings, []);
+    let orders = usize::try_from(report.orders).unwrap();
+    assert!(
+        (acknowledged.len()..=acknowledged.len() + 2).contains(&orders),
+        "{orders} orders, {} acknowledged",
+        acknowledged.len()
+    );
+}

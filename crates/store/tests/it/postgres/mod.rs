@@ -1,0 +1,40 @@
+//! What only the store over PostgreSQL promises: several writers, on several nodes, over one database.
+
+mod crashes;
+mod damage;
+mod opening;
+mod plans;
+mod positions;
+mod proxy;
+mod sessions;
+mod writers;
+
+use model::command::OrderRef;
+use store::{Committed, Error, Store, Writer};
+
+use crate::orders::{Rules, Wish, named};
+
+/// A writer among several, with its own idea of what time it is.
+pub(super) struct Peer {
+    pub(super) writer: Box<dyn Writer>,
+    pub(super) rules: Rules,
+}
+
+impl Peer {
+    pub(super) fn of(store: &dyn Store) -> Self {
+        Self {
+            rules: Rules::of(store),
+            writer: store.writer().unwrap(),
+        }
+    }
+
+    /// A group as the engine makes one: all orders that are named are loaded at once.
+    pub(super) fn write(&mut self, names: &[String], wishes: &[Wish]) -> Result<Committed, Error> {
+        let named: Vec<OrderRef> = names.iter().map(|name| named(name)).collect();
+        let commit = self.writer.next_commit()?;
+        let mut group = self.writer.begin()?;
+        group.load(&named.iter().collect::<Vec<_>>())?;
+        let writes = self.rules.judge(&mut *group, wishes);
+        group.commit(commit, self.rules.now, writes)
+    }
+}

@@ -1,0 +1,127 @@
+//! How statements find what they look for: by index, and no more rows than there are to be found.
+
+use model::command::OrderRef;
+use model::ids::{OrderKey, PartyId, Position};
+use model::time::Timestamp;
+use store::limits::BLOCK_ORDERS;
+use store::{CommitId, OrderFilter, Store, StoredLifecycle};
+
+use super::Peer;
+use crate::backend::{Backend, PostgresDatabase};
+use crate::orders::{Wish, created_for, named, reported};
+
+/// Rows that were read of these tables since they were last counted: in scans from end to end, and by index.
+fn read_of(database: &PostgresDatabase, tables: &str) -> (i64, i64) {
+    let sql = format!(
+        "SELECT sum(seq_scan)::bigint, sum(idx_tup_fetch + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes i \
+         WHERE i.relid = t.relid))::bigint FROM pg_stat_user_tables t WHERE relname ~ '^({tables})$'"
+    );
+    let row = database.raw().query_one(&*sql, &[]).unwrap();
+    (row.get(0), row.get(1))
+}
+
+/// Waits until every session of a store has ended: only then it has told its counts.
+fn wait_for_the_end_of_sessions(database: &PostgresDatabase) {
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name LIKE 'waybill%'";
+    while database.raw().query_one(sql, &[]).unwrap().get::<_, i64>(0) > 0 {
+        std::thread::yield_now();
+    }
+}
+
+/// What a job reads, by a store of its own.
+fn counting(database: &PostgresDatabase, job: impl FnOnce(&dyn Store)) -> (i64, i64) {
+    wait_for_the_end_of_sessions(database);
+    database.raw().query("SELECT pg_stat_reset()", &[]).unwrap();
+    let store = database.open();
+    job(&*store);
+    drop(store);
+    wait_for_the_end_of_sessions(database);
+    read_of(database, "orders|order_heads|commits|entries_[0-9]+")
+}
+
+/// Three blocks of orders of two clients; one of them, in the middle block, was picked up.
+fn fill(database: &PostgresDatabase) -> StoredLifecycle {
+    let store = database.open();
+    let mut peer = Peer::of(&*store);
+    let wishes: Vec<Wish> = (1..3 * BLOCK_ORDERS)
+        .map(|key| created_for(&format!("A-{key}"), "parcel", u32::try_from(key % 2).unwrap()))
+        .collect();
+    for wishes in wishes.chunks(4_000) {
+        peer.write(&[], wishes).unwrap();
+    }
+    let moved = format!("A-{}", 2 * BLOCK_ORDERS - 1);
+    peer.write(std::slice::from_ref(&moved), &[reported(&moved, "picked_up")])
+        .unwrap();
+    peer.rules.lifecycle("parcel").clone()
+}
+
+#[test]
+fn a_page_of_a_list_looks_at_no_more_orders_than_it_must() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let stored = fill(&database);
+    let filter = |status: &str, client| OrderFilter {
+        statuses: vec![(stored.id, stored.lifecycle.state_named(status).unwrap())],
+        client,
+    };
+    let (all, of_client) = (filter("created", None), filter("created", Some(PartyId::new(1))));
+    let rare = [
+        filter("picked_up", None),
+        filter("picked_up", Some(PartyId::new(1))),
+    ];
+    let offset = u64::try_from(2 * BLOCK_ORDERS + 10).unwrap();
+    let read = counting(&database, |store| {
+        let page = store.reading(|reader| reader.list_orders(&all, offset, 20));
+        assert_eq!(page.unwrap().orders.len(), 20);
+    });
+    assert!(
+        read.0 == 0 && read.1 < 2 * BLOCK_ORDERS + 500,
+        "a page of all: {read:?}"
+    );
+    let read = counting(&database, |store| {
+        let page = store.reading(|reader| reader.list_orders(&of_client, 1_000, 20));
+        assert_eq!(page.unwrap().orders.len(), 20);
+    });
+    assert!(read.0 == 0 && read.1 < 6_000, "a page of a client: {read:?}");
+    for filter in &rare {
+        let read = counting(&database, |store| {
+            let page = store.reading(|reader| reader.list_orders(filter, 0, 20));
+            assert_eq!(page.unwrap().orders.len(), 1);
+        });
+        assert!(read.0 == 0 && read.1 < 3 * BLOCK_ORDERS, "what is rare: {read:?}");
+    }
+}
+
+#[test]
+fn no_statement_reads_a_table_from_end_to_end() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    fill(&database);
+    let read = counting(&database, |store| {
+        store
+            .reading(|reader| {
+                let order = reader.order(&named("A-77"))?.unwrap();
+                assert_eq!(reader.history(&order)?.len(), 1);
+                assert!(reader.order(&OrderRef::Key(OrderKey::new(9)))?.is_some());
+                assert_eq!(reader.log(Position::new(5_000), 10)?.len(), 10);
+                assert_eq!(reader.orders(OrderKey::new(5_000), 10)?.len(), 10);
+                assert_eq!(reader.commits(CommitId(1), 2)?.len(), 2);
+                assert_eq!(reader.due(Timestamp::MAX, 10)?, []);
+                reader.totals()
+            })
+            .unwrap();
+    });
+    assert!(read.0 == 0 && read.1 < 500, "what is looked up: {read:?}");
+    let read = counting(&database, |store| {
+        let mut peer = Peer::of(store);
+        peer.write(
+            &["A-1".to_owned(), "A-9000".to_owned()],
+            &[reported("A-9000", "picked_up")],
+        )
+        .unwrap();
+    });
+    assert!(read.0 == 0 && read.1 < 500, "what is written: {read:?}");
+}

@@ -1,0 +1,92 @@
+//! A way to the server that can be cut at the one moment that counts: while a commit is under way.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// What happens to the next session that is about to end its first group.
+#[derive(Clone, Copy)]
+pub(super) enum Cut {
+    /// The server gets the commit and carries it out; its answer never comes.
+    Answer = 1,
+    /// The server never gets the commit, nor hears that its client is gone.
+    Commit = 2,
+}
+
+const NOTHING: u8 = 0;
+
+pub(super) struct Proxy {
+    pub(super) port: u16,
+    armed: Arc<AtomicU8>,
+}
+
+impl Proxy {
+    /// Stands until the process ends.
+    pub(super) fn to(host: &str, port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            armed: Arc::default(),
+        };
+        let (host, armed) = (host.to_owned(), proxy.armed.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect((&*host, port)).unwrap());
+                let (to_client, from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let cut = Arc::new(AtomicU8::new(NOTHING));
+                let (seen, armed) = (cut.clone(), armed.clone());
+                std::thread::spawn(move || answers(from_server, to_client, &cut));
+                std::thread::spawn(move || requests(client, server, &armed, &seen));
+            }
+        });
+        proxy
+    }
+
+    pub(super) fn arm(&self, cut: Cut) {
+        self.armed.store(cut as u8, Ordering::SeqCst);
+    }
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
+}
+
+/// A session prepares `COMMIT` in a message of its own, just before it sends it for the first time.
+fn requests(mut client: TcpStream, mut server: TcpStream, armed: &AtomicU8, cut: &AtomicU8) {
+    let mut bytes = vec![0; 1 << 16];
+    let mut is_next = false;
+    while let Ok(read @ 1..) = client.read(&mut bytes) {
+        if is_next {
+            let armed = armed.swap(NOTHING, Ordering::SeqCst);
+            cut.store(armed, Ordering::SeqCst);
+            if armed == Cut::Commit as u8 {
+                client.shutdown(Shutdown::Both).unwrap();
+                // Held open: the server is to believe that its client only thinks.
+                let _held = server.peek(&mut bytes);
+                return;
+            }
+        }
+        is_next = contains(&bytes[..read], b"COMMIT\0");
+        if server.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    drop(server.shutdown(Shutdown::Both));
+}
+
+fn answers(mut server: TcpStream, mut client: TcpStream, cut: &AtomicU8) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(read @ 1..) = server.read(&mut bytes) {
+        if cut.load(Ordering::SeqCst) == Cut::Answer as u8 {
+            if contains(&bytes[..read], b"COMMIT\0") {
+                break;
+            }
+            continue;
+        }
+        if client.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    drop(client.shutdown(Shutdown::Both));
+}
