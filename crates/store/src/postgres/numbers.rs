@@ -16,8 +16,7 @@ const GIVE_BACK: &str = "SELECT give_back_numbers($1::oid::regclass, $2, $3)";
 /// The numbers that one group took of one sequence.
 pub(super) struct Numbers {
     sequence: Oid,
-    /// What was taken last without a gap: its first, the next to be given out, and the end of it, which is not part of it.
-    first: i64,
+    /// The next of what was taken last, and the end of it, which is not part of it.
     next: i64,
     end: i64,
     block: i64,
@@ -27,7 +26,6 @@ impl Numbers {
     pub(super) const fn of(sequence: Oid) -> Self {
         Self {
             sequence,
-            first: 0,
             next: 0,
             end: 0,
             block: FIRST_BLOCK,
@@ -39,7 +37,6 @@ impl Numbers {
         if self.next == self.end {
             let taken = take(session, self.sequence, self.block)?;
             if taken != self.end {
-                self.first = taken;
                 self.next = taken;
             }
             self.end = taken.saturating_add(self.block);
