@@ -206,7 +206,9 @@ impl WriterLoop {
         tracing::error!(error.detail = %error, "the outcome of a commit is unknown");
         let trouble = match error {
             Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => *trouble,
-            Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong => Trouble::Failed,
+            Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong | Error::Contended(_) => {
+                Trouble::Failed
+            }
         };
         fail_each(
             &mut batch.submissions,
