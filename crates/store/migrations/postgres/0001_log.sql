@@ -1,5 +1,8 @@
 -- Orders, their heads and the log: see docs/adr/0019-postgres-positions.md. Times are nanoseconds since 1970 UTC.
 -- Party 0 is nobody, tenant 0 the only one. Texts compare byte by byte (COLLATE "C"), whatever the database's language is.
+--
+-- What clients may write as they like (names of parties, references, what dead letters quote) is UTF-8 in BYTEA: it may hold U+0000,
+-- which no TEXT takes. To read it: convert_from(name, 'UTF8').
 
 CREATE TABLE store_meta (
     name  TEXT  COLLATE "C" NOT NULL PRIMARY KEY,
@@ -21,7 +24,7 @@ CREATE TABLE parties (
     party_id  INTEGER  NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id INTEGER  NOT NULL DEFAULT 0,
     kind      SMALLINT NOT NULL,
-    name      TEXT     COLLATE "C" NOT NULL,
+    name      BYTEA    NOT NULL,
     UNIQUE (tenant_id, kind, name)
 );
 
@@ -42,7 +45,7 @@ CREATE TABLE orders (
     client_id    INTEGER NOT NULL,
     customer_id  INTEGER NOT NULL,
     created_at   BIGINT  NOT NULL,
-    reference    TEXT    COLLATE "C",
+    reference    BYTEA,
     details      BYTEA
 );
 CREATE INDEX orders_by_client ON orders (client_id, order_key);
@@ -122,8 +125,7 @@ CREATE TABLE log_end (
 ) WITH (fillfactor = 10);
 INSERT INTO log_end (last_position, last_commit) VALUES (0, 0);
 
--- The owner is the order's, 0 where there is no such order. `public_id` and `detail` are UTF-8 in bytes: they quote what
--- was sent, which may hold U+0000, and no TEXT takes that. `redriven_*` is as what a letter was accepted in the end: all
+-- The owner is the order's, 0 where there is no such order. `redriven_*` is as what a letter was accepted in the end: all
 -- three or none.
 CREATE TABLE dead_letters (
     dead_letter_id     BIGINT  NOT NULL PRIMARY KEY,

@@ -149,7 +149,14 @@ pub(super) fn bytes<const N: usize>(row: &Row, column: usize) -> Result<[u8; N],
 
 /// UTF-8 that is kept as bytes.
 pub(super) fn text_of_bytes(row: &Row, column: usize) -> Result<Box<str>, Error> {
-    let stored: Vec<u8> = get(row, column)?;
+    optional_text_of_bytes(row, column)?.ok_or_else(|| Error::damaged("a text is missing"))
+}
+
+/// See [`text_of_bytes`].
+pub(super) fn optional_text_of_bytes(row: &Row, column: usize) -> Result<Option<Box<str>>, Error> {
+    let Some(stored) = get::<Option<Vec<u8>>>(row, column)? else {
+        return Ok(None);
+    };
     let text = String::from_utf8(stored).map_err(|_| Error::damaged("a text that is not UTF-8"))?;
-    Ok(text.into_boxed_str())
+    Ok(Some(text.into_boxed_str()))
 }

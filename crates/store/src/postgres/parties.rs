@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::ids::PartyId;
 
-use super::convert::{get, party};
+use super::convert::{party, text_of_bytes};
 use super::session::Session;
 use crate::error::Error;
 use crate::records::PartyKind;
 
 const FIND: &str =
-    "SELECT name, party_id FROM parties WHERE tenant_id = 0 AND kind = $1 AND name = ANY($2::text[])";
+    "SELECT name, party_id FROM parties WHERE tenant_id = 0 AND kind = $1 AND name = ANY($2::bytea[])";
 
 /// The numbers of names, those new ones included. Each statement is a transaction of its own: a name that two nodes bring
 /// at once gets one number, and no number is used up by a name that has one.
@@ -25,9 +25,9 @@ pub(super) fn numbers(session: &mut Session, kind: PartyKind, names: &[&str]) ->
         .collect();
     if !missing.is_empty() {
         let missing: Vec<&str> = missing.into_iter().collect();
-        let insert = "INSERT INTO parties (kind, name) SELECT $1::smallint, name FROM UNNEST($2::text[]) AS name \
+        let insert = "INSERT INTO parties (kind, name) SELECT $1::smallint, name FROM UNNEST($2::bytea[]) AS name \
                       ON CONFLICT (tenant_id, kind, name) DO NOTHING";
-        session.execute(insert, &[&number, &missing])?;
+        session.execute(insert, &[&number, &bytes_of(&missing)])?;
         known.extend(find(session, number, &missing)?);
     }
     names
@@ -39,10 +39,14 @@ pub(super) fn numbers(session: &mut Session, kind: PartyKind, names: &[&str]) ->
         .collect()
 }
 
-fn find(session: &mut Session, kind: i16, names: &[&str]) -> Result<BTreeMap<String, PartyId>, Error> {
-    let rows = session.query(FIND, &[&kind, &names])?;
+fn bytes_of<'a>(names: &[&'a str]) -> Vec<&'a [u8]> {
+    names.iter().map(|name| name.as_bytes()).collect()
+}
+
+fn find(session: &mut Session, kind: i16, names: &[&str]) -> Result<BTreeMap<Box<str>, PartyId>, Error> {
+    let rows = session.query(FIND, &[&kind, &bytes_of(names)])?;
     rows.iter()
-        .map(|row| Ok((get(row, 0)?, party(row, 1)?)))
+        .map(|row| Ok((text_of_bytes(row, 0)?, party(row, 1)?)))
         .collect()
 }
 
@@ -54,5 +58,7 @@ pub(super) fn number(session: &mut Session, kind: PartyKind, name: &str) -> Resu
 pub(super) fn name(session: &mut Session, id: PartyId) -> Result<Option<String>, Error> {
     let sql = "SELECT name FROM parties WHERE party_id = $1::bigint";
     let found = session.first(sql, &[&i64::from(id.get())])?;
-    found.map(|row| get(&row, 0)).transpose()
+    found
+        .map(|row| text_of_bytes(&row, 0).map(String::from))
+        .transpose()
 }

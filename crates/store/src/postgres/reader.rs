@@ -10,7 +10,7 @@ use model::time::Timestamp;
 use tokio_postgres::Row;
 
 use super::address::READ_WHOLE_TABLES;
-use super::convert::get;
+use super::convert::{get, optional_text_of_bytes};
 use super::loads::check_whole;
 use super::log::shift_of;
 use super::session::Session;
@@ -218,7 +218,7 @@ fn order_from_row(row: &Row) -> Result<OrderRecord, Error> {
     Ok(OrderRecord {
         public_id: PublicId::new(get(row, HEAD_COLUMNS + 2)?)
             .map_err(|error| Error::damaged(error.to_string()))?,
-        reference: get(row, HEAD_COLUMNS + 3)?,
+        reference: optional_text_of_bytes(row, HEAD_COLUMNS + 3)?,
         created_at: Timestamp::from_nanos(get(row, HEAD_COLUMNS + 4)?),
         details: sealed(row, HEAD_COLUMNS + 5)?,
         head,

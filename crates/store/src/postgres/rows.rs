@@ -41,7 +41,7 @@ pub(super) struct OrderColumns<'a> {
     public_id: Vec<&'a str>,
     owner: OwnerColumns,
     created_at: Vec<i64>,
-    reference: Vec<Option<&'a str>>,
+    reference: Vec<Option<&'a [u8]>>,
     details: Vec<&'a [u8]>,
 }
 
@@ -55,7 +55,9 @@ impl<'a> OrderColumns<'a> {
             columns.public_id.push(order.public_id.as_str());
             columns.owner.push(order.lifecycle, &order.owner)?;
             columns.created_at.push(order.created_at.as_nanos());
-            columns.reference.push(order.reference.as_deref());
+            columns
+                .reference
+                .push(order.reference.as_deref().map(str::as_bytes));
             columns.details.push(order.details.as_bytes());
         }
         Ok(columns)
@@ -64,7 +66,7 @@ impl<'a> OrderColumns<'a> {
     pub(super) fn step(&self) -> Option<Step<'_>> {
         let sql = "INSERT INTO orders (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, created_at, reference, \
                    details) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::bigint[], \
-                   $8::text[], $9::bytea[])";
+                   $8::bytea[], $9::bytea[])";
         (!self.order.is_empty()).then(|| {
             Step::new(
                 sql,

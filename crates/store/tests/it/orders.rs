@@ -244,7 +244,8 @@ impl Rules {
             lifecycle: stored.id,
             owner,
             actor: admin(),
-            reference: Some(format!("ref {id}").into()),
+            // Whatever a client may write.
+            reference: Some(format!("ref\0{id}").into()),
             details: format!("{{\"for\":\"{id}\"}}").into_bytes().into(),
             occurred_at: None,
             source: "test".into(),

@@ -16,7 +16,7 @@ pub(crate) fn letter() -> DeadLetter {
         public_id: "A-1".into(),
         actor: PartyId::new(4),
         code: "invalid_transition".into(),
-        detail: "no \"arrow\"".into(),
+        detail: "no \"arrow\" \0".into(),
         content: (0..=u8::MAX).collect(),
     }
 }

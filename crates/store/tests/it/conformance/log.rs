@@ -63,7 +63,7 @@ pub(super) fn private_parts_and_details_come_back_as_written(backend: &dyn Backe
         .reading(|reader| Ok(reader.order(&named("A-1"))?.unwrap()))
         .unwrap();
     assert_eq!(order.public_id, id("A-1"));
-    assert_eq!(order.reference.as_deref(), Some("ref A-1"));
+    assert_eq!(order.reference.as_deref(), Some("ref\0A-1"));
     assert_eq!(order.details.as_ref().unwrap().content(), b"{\"for\":\"A-1\"}");
     let history = store.reading(|reader| reader.history(&order)).unwrap();
     assert_eq!(order.created_at, history[0].entry.recorded_at);

@@ -112,6 +112,7 @@ macro_rules! every_scenario {
                 a_list_follows_every_change_of_status;
             parties:
                 a_name_has_one_number_for_ever,
+                a_name_is_kept_whatever_it_says,
                 kinds_of_parties_have_names_of_their_own;
             lifecycles:
                 definitions_keep_their_numbers_when_pinned_again,

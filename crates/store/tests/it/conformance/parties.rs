@@ -39,3 +39,15 @@ pub(super) fn kinds_of_parties_have_names_of_their_own(backend: &dyn Backend) {
         assert_eq!(found, Some(number));
     }
 }
+
+pub(super) fn a_name_is_kept_whatever_it_says(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut writer = store.writer().unwrap();
+    for name in ["\0 \u{1}\r\n\t\\ 'quoted'", "e\u{301} \u{10ffff}", "  ", ""] {
+        let number = writer.party(PartyKind::Client, name).unwrap();
+        assert_eq!(writer.party(PartyKind::Client, name).unwrap(), number);
+        let read =
+            store.reading(|reader| Ok((reader.party_name(number)?, reader.party(PartyKind::Client, name)?)));
+        assert_eq!(read.unwrap(), (Some(name.to_owned()), Some(number)));
+    }
+}

@@ -260,7 +260,11 @@ fn a_value_that_the_database_cannot_hold_fails_its_group_alone() {
     let commit = peer.writer.next_commit().unwrap();
     let mut group = peer.writer.begin().unwrap();
     let mut writes = peer.rules.judge(&mut *group, &[created("A-1"), created("A-2")]);
-    writes.orders[1].reference = Some("no text may hold \0".into());
+    // Longer than an entry of an index, and of a kind that cannot be packed.
+    let mut shuffle = Shuffle(1);
+    let letters =
+        (0..10_000).map(|_| char::from_u32(u32::try_from(shuffle.next(20_000)).unwrap() + 0x4E00).unwrap());
+    writes.orders[1].reference = Some(letters.collect::<String>().into());
     let refused = group.commit(commit, peer.rules.now, writes);
     assert!(matches!(refused, Err(Error::Statement(_))), "{refused:?}");
     let committed = peer.write(&[], &[created("A-1")]).unwrap();
