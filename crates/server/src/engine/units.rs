@@ -93,7 +93,7 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn of(submissions: Vec<Pending>) -> Self {
-        let units = submissions.iter().enumerate().flat_map(units).collect();
+        let units = submissions.iter().enumerate().map(unit).collect();
         Self { submissions, units }
     }
 
@@ -129,20 +129,13 @@ pub(super) fn queued_since(group: &[Pending], units: &[Unit]) -> Option<Instant>
         .min()
 }
 
-fn units((place, pending): (usize, &Pending)) -> Vec<Unit> {
+/// A submission is one unit as long as nothing fails: see [`parted`].
+fn unit((place, pending): (usize, &Pending)) -> Unit {
     let submission = &pending.submission;
-    let unit = |range, records| Unit {
+    Unit {
         submission: place,
-        range,
-        records,
-    };
-    let commands = submission.commands.len();
-    if submission.atomic || submission.has_records() {
-        vec![unit(0..commands, submission.has_records())]
-    } else {
-        (0..commands)
-            .map(|command| unit(command..command + 1, false))
-            .collect()
+        range: 0..submission.commands.len(),
+        records: submission.has_records(),
     }
 }
 
@@ -157,7 +150,8 @@ pub(super) fn parted(unit: &Unit) -> (Vec<Unit>, Unit) {
         .range
         .clone()
         .map(|command| part(command..command + 1, false));
-    (commands.collect(), part(unit.range.end..unit.range.end, true))
+    let rest = part(unit.range.end..unit.range.end, unit.records);
+    (commands.collect(), rest)
 }
 
 /// The answers so far to the submission of a unit that has no commands itself.
