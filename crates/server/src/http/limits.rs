@@ -73,9 +73,9 @@ pub const PAGE_DEFAULT: u32 = 50;
 pub const STREAM_GROUP: usize = 1_000;
 /// Bytes of such a group, over which it is handed in with fewer events: some 1,000 events of a usual size.
 pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
-/// Groups of one stream under way: those that are written, those that are decided meanwhile, and those that are parsed. They take three
-/// quarters of the queue, and leave room for everybody else at once; a second stream waits its turn.
-pub const STREAM_GROUPS: usize = 24;
+/// Groups of one stream under way: so many that a group of the writer's is written, one decided, and one waits, while those that were
+/// just answered are followed by others. They leave an eighth of the queue for everybody else at once; a second stream waits its turn.
+pub const STREAM_GROUPS: usize = 28;
 /// Addresses and descriptions (wire contract §1).
 pub const ADDRESS_CHARS: usize = 500;
 /// Records of the trail looked at for one page that is filtered: some 20 ms, far from the longest read. A page may have fewer
