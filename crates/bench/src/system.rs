@@ -7,13 +7,22 @@ use crate::Problem;
 
 pub(crate) const MIB: f64 = 1024.0 * 1024.0;
 
-/// Resident memory of a process, in bytes.
+/// Resident memory of a process, in bytes, pages that it maps of files included.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64, Problem> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// Resident memory that is the process's own, in bytes: without pages of files, which the system takes back when it wants to.
+pub(crate) fn own_bytes(pid: u32) -> Result<u64, Problem> {
+    status_bytes(pid, "RssAnon:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> Result<u64, Problem> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .ok_or("no VmRSS in /proc")?;
+        .find_map(|line| line.strip_prefix(name))
+        .ok_or_else(|| format!("no {name} in /proc"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024)
 }

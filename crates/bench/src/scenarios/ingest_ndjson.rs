@@ -15,7 +15,7 @@ use crate::cohort::STEPS;
 use crate::connection::post;
 use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
-use crate::system::{MIB, as_figure, resident_bytes};
+use crate::system::{MIB, as_figure, own_bytes};
 use crate::traffic::{ALL_TAKEN_IN, LINES, create, drive, event, runtime};
 
 /// Shipments that are on their way at a time.
@@ -48,13 +48,13 @@ async fn measure(count: usize, rounds: usize, quick: bool, figures: &mut Figures
                 .rate(lines),
         );
         let lane = request("/events/batch");
-        before.push(as_figure(served.resident_bytes()?) / MIB);
+        before.push(as_figure(own_bytes(served.pid())?) / MIB);
         let watch = Watch::start(served.pid())?;
         let run = drive(&served, lane, ALL_TAKEN_IN).await?;
         let looks = watch.end()?;
         peak.push(looks.iter().copied().fold(0.0, f64::max));
         risen.push(median_of_quarter(&looks, 3) - median_of_quarter(&looks, 1));
-        after.push(as_figure(served.resident_bytes()?) / MIB);
+        after.push(as_figure(own_bytes(served.pid())?) / MIB);
         stored.push(run.rate(lines));
         server_cpu.push(run.server_cpu);
         load_cpu.push(run.load_cpu);
@@ -73,16 +73,20 @@ async fn measure(count: usize, rounds: usize, quick: bool, figures: &mut Figures
     );
     figures.add(of("CPU of the server".to_owned(), "s", server_cpu));
     figures.add(of("CPU of the load generator".to_owned(), "s", load_cpu));
-    figures.add(of("memory before the stream".to_owned(), "MiB", before));
-    figures.add(of("memory at its peak".to_owned(), "MiB", peak));
+    figures.add(of(
+        "memory of its own before the stream".to_owned(),
+        "MiB",
+        before,
+    ));
+    figures.add(of("memory of its own at its peak".to_owned(), "MiB", peak));
     let flat = Must::AtMost(FLAT_MIB);
     let risen = of(
-        "memory in the last quarter, above the second".to_owned(),
+        "memory of its own in the last quarter, above the second".to_owned(),
         "MiB",
         risen,
     );
     figures.add(risen.must(must(flat)));
-    figures.add(of("memory after the stream".to_owned(), "MiB", after));
+    figures.add(of("memory of its own after the stream".to_owned(), "MiB", after));
     Ok(())
 }
 
@@ -114,7 +118,7 @@ impl Watch {
         let looks = std::thread::Builder::new().spawn(move || {
             let mut looks = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
-                looks.extend(resident_bytes(pid));
+                looks.extend(own_bytes(pid));
                 std::thread::sleep(LOOK);
             }
             looks
