@@ -27,10 +27,10 @@ pub const CACHED_RECEIPT_COUNTS: usize = 4_096;
 /// then holds what both have touched.
 pub const HEADS_ON_THEIR_WAY: usize = CACHED_HEADS / 4;
 /// Heads that are not in their table yet, at most by two groups': readers look through them, and a start reads them.
-pub const DEFERRED_HEADS: usize = 64 * 1024;
+pub const DEFERRED_HEADS: usize = 128 * 1024;
 /// Within so many changes of heads every deferred head is written: bounds what is stored of them to twice as many, of ≈ 80
 /// bytes each (up to 560, of orders with many reports).
-pub const DEFERRED_ROUND: usize = 128 * 1024;
+pub const DEFERRED_ROUND: usize = 256 * 1024;
 /// Deferred heads written at once when a store is closed.
 pub const DEFERRED_AT_ONCE: usize = 4_096;
 /// How long a folder's lock is waited for before it counts as another's.

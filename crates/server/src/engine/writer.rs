@@ -45,6 +45,13 @@ pub(super) struct Flight {
     observation: GroupObservation,
 }
 
+impl Flight {
+    fn answer(mut self) {
+        take_answers(&mut self.batch.submissions, &self.batch.units, self.answers);
+        self.batch.answer();
+    }
+}
+
 impl WriterLoop {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Work>) {
@@ -116,23 +123,35 @@ impl WriterLoop {
         batch.answer();
     }
 
-    /// Decides, on top of the group that is under way if there is one, and commits behind.
-    fn take_off(&mut self, mut batch: Batch) {
+    /// Decides, on top of the group that is under way if there is one, and commits behind. That one is answered when this one is on its way:
+    /// the thread that commits is not kept waiting.
+    fn take_off(&mut self, batch: Batch) {
         let ready = self.decide_ahead(&batch);
-        let is_sound = self.land();
-        let ready = match ready {
-            Ok(ready) if is_sound => ready,
-            Ok(_) => return self.write_now(batch),
+        let (is_sound, landed) = self.finish();
+        let left = match ready {
+            Ok(ready) if is_sound => self.hand_over(batch, ready),
+            Ok(_) => Some(batch),
             Err(error) => {
                 // Often for what was on its way and failed, whose own error is told. If not, it comes again.
                 tracing::debug!(error.detail = %error, "a group is decided again");
-                return self.write_now(batch);
+                Some(batch)
             }
         };
+        if let Some(landed) = landed {
+            landed.answer();
+        }
+        if let Some(batch) = left {
+            self.write_now(batch);
+        }
+    }
+
+    /// Commits a decided group behind, or answers it if there is nothing to commit. Gives it back if it cannot be.
+    fn hand_over(&mut self, mut batch: Batch, ready: Ready) -> Option<Batch> {
         if ready.writes.is_empty() {
             self.observe_repeated(ready.observation.duplicates);
             take_answers(&mut batch.submissions, &batch.units, ready.answers);
-            return batch.answer();
+            batch.answer();
+            return None;
         }
         let began = self.writer.next_commit().and_then(|commit| {
             self.writer.commit_behind(commit, ready.at, ready.writes)?;
@@ -146,10 +165,11 @@ impl WriterLoop {
                     answers: ready.answers,
                     observation: ready.observation,
                 });
+                None
             }
             Err(error) => {
                 tracing::debug!(error.detail = %error, "a group is written at once");
-                self.write_now(batch);
+                Some(batch)
             }
         }
     }
@@ -165,43 +185,44 @@ impl WriterLoop {
         self.judge.decide(&mut *group, &deciding, queued_at)
     }
 
-    /// Waits for the group that is under way and answers it. Whether what was decided on top of it holds.
-    fn land(&mut self) -> bool {
+    /// Waits for the group that is under way and answers it.
+    fn land(&mut self) {
+        if let (_, Some(landed)) = self.finish() {
+            landed.answer();
+        }
+    }
+
+    /// Waits for the group that is under way. Whether what was decided on top of it holds, and the group, to be answered; not if it failed:
+    /// then it is seen to here.
+    fn finish(&mut self) -> (bool, Option<Flight>) {
         let Some(mut flight) = self.flight.take() else {
-            return true;
+            return (true, None);
         };
         let landed = self.writer.finish().ok().flatten();
         let took = landed.as_ref().map_or(Duration::ZERO, |landed| landed.took);
-        let is_sound = match landed.map(|landed| landed.result) {
+        match landed.map(|landed| landed.result) {
             Some(Ok(committed)) => {
                 self.committed.send_replace(committed.last_position);
                 flight.observation.commit = took;
                 self.observe(&flight.observation);
-                true
+                return (true, Some(flight));
             }
             None | Some(Err(Error::OutcomeUnknown { .. })) => {
                 self.unsettled = Some(Unsettled::of(flight.commit, &flight.observation));
                 match self.settle() {
-                    Ok(true) => false,
-                    Ok(false) => return self.write_again(flight.batch),
-                    Err(error) => return self.give_up(flight.batch, &error),
+                    Ok(true) => return (false, Some(flight)),
+                    Ok(false) => self.write_now(flight.batch),
+                    Err(error) => self.give_up(flight.batch, &error),
                 }
             }
-            Some(Err(_)) => return self.write_again(flight.batch),
-        };
-        take_answers(&mut flight.batch.submissions, &flight.batch.units, flight.answers);
-        flight.batch.answer();
-        is_sound
-    }
-
-    /// Nothing of it is stored: once more, in the way that finds out whom to blame.
-    fn write_again(&mut self, batch: Batch) -> bool {
-        self.write_now(batch);
-        false
+            // Nothing of it is stored: once more, in the way that finds out whom to blame.
+            Some(Err(_)) => self.write_now(flight.batch),
+        }
+        (false, None)
     }
 
     /// Nobody knows whether it is stored, and asking fails.
-    fn give_up(&mut self, mut batch: Batch, error: &Error) -> bool {
+    fn give_up(&mut self, mut batch: Batch, error: &Error) {
         self.observe_failure();
         tracing::error!(error.detail = %error, "the outcome of a commit is unknown");
         let trouble = match error {
@@ -216,7 +237,6 @@ impl WriterLoop {
             Failure::Unavailable(trouble),
         );
         batch.answer();
-        false
     }
 
     /// Decides and commits; where the database refuses a value, each half by itself, until only the command to blame fails.
