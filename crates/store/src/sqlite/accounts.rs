@@ -34,10 +34,7 @@ impl<'a> SqliteAccounts<'a> {
 
 impl Drop for SqliteAccounts<'_> {
     fn drop(&mut self) {
-        if !self.core.connection.is_autocommit() {
-            // Should this fail, the writer rolls back before it does anything else.
-            drop(self.core.connection.execute_batch("ROLLBACK"));
-        }
+        self.core.roll_back();
     }
 }
 

@@ -90,11 +90,18 @@ impl Core {
             self.begin()?;
         }
         let committed = self.write_and_commit(group);
-        if committed.is_err() && !self.connection.is_autocommit() {
+        if committed.is_err() {
+            self.roll_back();
+        }
+        committed
+    }
+
+    /// Ends the transaction, if there is one, without effect.
+    pub(super) fn roll_back(&self) {
+        if !self.connection.is_autocommit() {
             // Should this fail, the writer rolls back before it does anything else.
             drop(self.connection.execute_batch("ROLLBACK"));
         }
-        committed
     }
 
     /// Begins a transaction that writes.
@@ -104,7 +111,7 @@ impl Core {
     }
 
     fn write_and_commit(&mut self, group: &Placed) -> Result<(), Error> {
-        let (step, digest) = self.write(group)?;
+        let step = self.write(group)?;
         self.deferred.announce(&step);
         self.connection
             .execute_batch("COMMIT")
@@ -117,12 +124,12 @@ impl Core {
                 | Error::OutcomeUnknown { .. }) => refused,
             })?;
         self.deferred.take_in(&step);
-        self.digest = digest;
+        self.digest = step.digest();
         self.checkpointer.wrote();
         Ok(())
     }
 
-    fn write(&self, group: &Placed) -> Result<(Step, [u8; 32]), Error> {
+    fn write(&self, group: &Placed) -> Result<Step, Error> {
         let (connection, writes) = (&self.connection, &group.writes);
         let entries = u32::try_from(writes.entries.len())
             .map_err(|_| Error::Statement("too many entries".to_owned()))?;
@@ -158,7 +165,7 @@ impl Core {
             entries,
             &last.digest,
         )?;
-        Ok((step, last.digest))
+        Ok(step)
     }
 
     /// Writes what is deferred, a little at a time: for a store that is closed.

@@ -9,7 +9,7 @@ use model::public_id::PublicId;
 use rusqlite::Connection;
 
 use super::core::Core;
-use super::deferred::Published;
+use super::deferred::{HeadUpdate, Published};
 use super::readers;
 use super::statements::{first, head_columns, head_from_row};
 use crate::error::Error;
@@ -19,14 +19,7 @@ use crate::records::Loaded;
 impl Core {
     /// As the last commit left them.
     pub(super) fn look_up(&self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
-        let find = |order: &&OrderRef| {
-            let mut loaded = find_head(&self.connection, order)?;
-            if let Some(loaded) = &mut loaded {
-                self.deferred.bring_up(loaded)?;
-            }
-            Ok(loaded)
-        };
-        orders.iter().map(find).collect()
+        look_up(&self.connection, orders, |order| self.deferred.find(order))
     }
 }
 
@@ -47,20 +40,29 @@ impl Loader {
     /// As the last commit left them, or the one that is on its way: nobody knows. Whoever asks knows what that one has changed.
     pub(super) fn look_up(&self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
         let deferred = readers::begin(&self.connection, &self.published, Instant::now() + MAX_READ)?;
-        let find = |order: &&OrderRef| {
-            let mut loaded = find_head(&self.connection, order)?;
-            if let Some(Loaded { head, placement }) = &mut loaded
-                && let Some(update) = deferred.find(head.order)
-            {
-                update.bring_up(head, placement)?;
-            }
-            Ok(loaded)
-        };
-        let found: Result<Vec<Option<Loaded>>, Error> = orders.iter().map(find).collect();
+        let found = look_up(&self.connection, orders, |order| deferred.find(order));
         // Nothing was written: whatever way it ends, it must end.
         self.connection.execute_batch("ROLLBACK")?;
         found
     }
+}
+
+/// Heads as their table has them, brought up to date.
+fn look_up<'d>(
+    connection: &Connection,
+    orders: &[&OrderRef],
+    deferred: impl Fn(OrderKey) -> Option<&'d HeadUpdate>,
+) -> Result<Vec<Option<Loaded>>, Error> {
+    let find = |order: &&OrderRef| {
+        let mut loaded = find_head(connection, order)?;
+        if let Some(Loaded { head, placement }) = &mut loaded
+            && let Some(update) = deferred(head.order)
+        {
+            update.bring_up(head, placement)?;
+        }
+        Ok(loaded)
+    };
+    orders.iter().map(find).collect()
 }
 
 fn find_head(connection: &Connection, order: &OrderRef) -> Result<Option<Loaded>, Error> {

@@ -80,8 +80,7 @@ pub struct SqliteStore {
     identity: Identity,
     database: Database,
     readers: Readers,
-    /// `None` where another process may be writing.
-    deferred: Option<Arc<Published>>,
+    deferred: Arc<Published>,
     options: SqliteOptions,
     checkpointer: Arc<Checkpointer>,
     /// One writer at a time; it gives the place back when it is dropped.
@@ -103,7 +102,7 @@ impl SqliteStore {
         Ok(Self {
             identity,
             readers: Readers::new(database.clone(), deferred.clone(), false),
-            deferred: Some(deferred),
+            deferred,
             database,
             options,
             checkpointer,
@@ -120,10 +119,11 @@ impl SqliteStore {
         let database = Database::new(folder.join(crate::folder::DATABASE_FILE));
         let identity = database.look(folder)?;
         let options = SqliteOptions::default();
+        let deferred: Arc<Published> = Arc::default();
         Ok(Self {
             identity,
-            readers: Readers::new(database.clone(), Arc::default(), true),
-            deferred: None,
+            readers: Readers::new(database.clone(), deferred.clone(), true),
+            deferred,
             checkpointer: Checkpointer::idle(&options),
             database,
             options,
@@ -147,9 +147,7 @@ impl Store for SqliteStore {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
-        let (Some(folder), Some(deferred)) = (self.folder.clone(), self.deferred.clone()) else {
-            return Err(only_read());
-        };
+        let folder = self.folder.clone().ok_or_else(only_read)?;
         if self.writer_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::Unavailable {
                 trouble: Trouble::Busy,
@@ -164,7 +162,7 @@ impl Store for SqliteStore {
             &self.database,
             &self.options,
             self.checkpointer.clone(),
-            deferred,
+            self.deferred.clone(),
             taken,
         )?;
         Ok(Box::new(writer))

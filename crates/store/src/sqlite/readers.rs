@@ -148,7 +148,7 @@ fn begin_beside_others(connection: &Connection, published: &Published) -> Result
         return Ok(deferred);
     }
     let edition = Arc::new(left(connection)?);
-    published.keep(edition.clone());
+    published.replace(edition.clone());
     AsOf::new(edition, last).ok_or_else(|| Error::damaged("a transaction that changes while it lasts"))
 }
 

@@ -196,11 +196,8 @@ impl SqliteWriter {
 
     /// Ends what a group began and did not commit.
     pub(super) fn leave(&self) {
-        if let Some(core) = &self.core
-            && !core.connection.is_autocommit()
-        {
-            // Should this fail, the writer rolls back before it does anything else.
-            drop(core.connection.execute_batch("ROLLBACK"));
+        if let Some(core) = &self.core {
+            core.roll_back();
         }
     }
 

@@ -23,13 +23,13 @@ use super::rows;
 use super::statements::first;
 use crate::error::Error;
 use crate::limits::DEFERRED_AT_ONCE;
-use crate::records::{CommitId, HeadChange, Loaded, Placement};
+use crate::records::{CommitId, HeadChange, Placement};
 
 use runs::{Run, Runs};
-use update::{HeadUpdate, can_be_deferred};
+use update::can_be_deferred;
 
 pub(super) use runs::{AsOf, Edition, LastCommit, Published};
-pub(super) use update::is_timed;
+pub(super) use update::{HeadUpdate, is_timed};
 
 const WRITE: &str = "UPDATE order_heads SET status = ?2, version = ?3, last_position = ?4, recorded_at = ?5, recent = ?6 \
                      WHERE order_key = ?1 AND version < ?3";
@@ -70,6 +70,13 @@ pub(super) struct Step {
     written: Run,
     /// Where the round goes on; `None`: it is at its end.
     next: Option<OrderKey>,
+}
+
+impl Step {
+    /// The group's.
+    pub(super) const fn digest(&self) -> [u8; 32] {
+        self.last.digest
+    }
 }
 
 impl Deferred {
@@ -116,12 +123,9 @@ impl Deferred {
         self.round_heads = self.unwritten.len();
     }
 
-    /// Brings up to date what was read from the table.
-    pub(super) fn bring_up(&self, loaded: &mut Loaded) -> Result<(), Error> {
-        match self.unwritten.get(&loaded.head.order) {
-            Some(update) => update.bring_up(&mut loaded.head, &mut loaded.placement),
-            None => Ok(()),
-        }
+    /// The deferred head of an order.
+    pub(super) fn find(&self, order: OrderKey) -> Option<&HeadUpdate> {
+        self.unwritten.get(&order).map(|update| &**update)
     }
 
     /// Stores the heads of a group: what can be deferred in one row, the others in their table, and some that earlier

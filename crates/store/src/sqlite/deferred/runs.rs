@@ -117,12 +117,8 @@ impl Published {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn replace(&self, edition: Edition) {
-        self.keep(Arc::new(edition));
-    }
-
-    pub(in crate::sqlite) fn keep(&self, edition: Arc<Edition>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = edition;
+    pub(in crate::sqlite) fn replace(&self, edition: impl Into<Arc<Edition>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = edition.into();
     }
 
     /// Before a commit: a reader may begin after it before this process learns that it is durable.
