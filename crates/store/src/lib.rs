@@ -15,6 +15,7 @@ mod digest;
 mod error;
 pub mod folder;
 pub mod limits;
+mod pool;
 pub mod postgres;
 mod records;
 pub mod sqlite;
