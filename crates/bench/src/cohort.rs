@@ -1,5 +1,6 @@
 //! Cohorts of shipments, and the load that moves them.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,6 +57,7 @@ impl Bench {
     /// Starts an engine on the store of a folder.
     pub(crate) async fn start(folder: &Path, seed: u64) -> Result<Self, Problem> {
         let engine = Engine::start(Options {
+            writers: NonZeroUsize::MIN,
             store: Arc::new(open_store(folder)?),
             clock: Arc::new(SystemClock),
             random: StdRng::seed_from_u64(seed),

@@ -38,6 +38,7 @@ pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
         let metrics = Metrics::new()?;
         let app = App::start(data_dir, Some(metrics.observer()))?;
         let options = Options {
+            readers: store::limits::READERS,
             jwt_secrets: vec![secret],
             known_users_only: false,
             rate_limit_per_minute: 0,

@@ -1,6 +1,5 @@
 //! The parts of a running Waybill, built, started and stopped in order.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use model::head::DelayScale;
@@ -8,17 +7,16 @@ use model::lifecycle::shipped;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use store::folder::DataFolder;
-use store::sqlite::{SqliteOptions, SqliteStore};
-use store::{Birth, OpenError, Store};
+use store::{Birth, OpenError};
 
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, GROUP_COMMANDS, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT, Quotas};
+use crate::place::StorePlace;
 
 /// Why it does not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder or the store in it.
+    /// The store, or where it is.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The store, once opened.
@@ -38,12 +36,12 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the embedded store of a data folder, made if there is none, pins the shipped lifecycles and starts the engine.
+    /// Opens a store, made if there is none, pins the shipped lifecycles and starts the engine.
     ///
     /// # Errors
     /// [`StartError`]; each message names the cure.
-    pub fn start(data_dir: &Path, observer: Option<Observer>) -> Result<Self, StartError> {
-        Self::start_scaled(data_dir, DelayScale::ONE, Quotas::default(), observer)
+    pub fn start(place: impl Into<StorePlace>, observer: Option<Observer>) -> Result<Self, StartError> {
+        Self::start_scaled(&place.into(), DelayScale::ONE, Quotas::default(), observer)
     }
 
     /// As [`App::start`], with automatic delays stretched and other quotas.
@@ -51,7 +49,7 @@ impl App {
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start_scaled(
-        data_dir: &Path,
+        place: &StorePlace,
         scale: DelayScale,
         quotas: Quotas,
         observer: Option<Observer>,
@@ -64,13 +62,14 @@ impl App {
             event_id_key: random.random(),
             at: clock.now(),
         };
-        let store = SqliteStore::open(DataFolder::lock(data_dir)?, &birth, SqliteOptions::default())?;
+        let store = place.open(&birth)?;
         store.pin_lifecycles(&shipped(), clock.now())?;
         let engine = Engine::start(Options {
-            store: Arc::new(store),
+            store,
             clock,
             random,
             scale,
+            writers: place.writers(),
             queue_commands: QUEUE_COMMANDS,
             group_commands: GROUP_COMMANDS,
             queue_wait: QUEUE_WAIT,
@@ -97,13 +96,4 @@ impl App {
             Err(StartError::WriterDied)
         }
     }
-}
-
-/// Opens a data folder's store to look into it, without its lock: a server may be running on it. Not for a process that has it
-/// open already: closing a file ends the locks that the process has on it.
-///
-/// # Errors
-/// As [`App::start`].
-pub fn look_into(data_dir: &Path) -> Result<SqliteStore, StartError> {
-    Ok(SqliteStore::open_to_read(data_dir)?)
 }

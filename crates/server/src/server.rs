@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -12,6 +11,7 @@ use crate::app::{App, StartError};
 use crate::engine::{Handle, Quotas};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Http, Metrics};
+use crate::place::StorePlace;
 use crate::secret_file;
 use crate::settings::{Secret, Settings};
 
@@ -40,6 +40,11 @@ pub enum ServeError {
     /// The secret in the data folder.
     #[error(transparent)]
     Secret(#[from] secret_file::SecretError),
+    /// No data folder to keep a secret in.
+    #[error(
+        "JWT_SECRET is not set, and a store over PostgreSQL needs it, the same on every node: make one with `openssl rand -base64 48`"
+    )]
+    NoSecret,
 }
 
 /// Limits that are no settings. Tests set them lower.
@@ -79,8 +84,8 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError`]; each message names the cure.
-    pub async fn start(settings: Settings, data_dir: &Path) -> Result<Self, ServeError> {
-        Self::start_within(settings, data_dir, Limits::default()).await
+    pub async fn start(settings: Settings, place: &StorePlace) -> Result<Self, ServeError> {
+        Self::start_within(settings, place, Limits::default()).await
     }
 
     /// As [`Server::start`], with other limits.
@@ -89,25 +94,32 @@ impl Server {
     /// [`ServeError`]; each message names the cure.
     pub async fn start_within(
         settings: Settings,
-        data_dir: &Path,
+        place: &StorePlace,
         limits: Limits,
     ) -> Result<Self, ServeError> {
+        // Before anything is opened.
+        let secret_folder = match (&settings.jwt_secret, place) {
+            (Some(_), _) => None,
+            (None, StorePlace::Folder(folder)) => Some(folder),
+            (None, StorePlace::Postgres(_)) => return Err(ServeError::NoSecret),
+        };
         let metrics = Metrics::new()?;
         let app = App::start_scaled(
-            data_dir,
+            place,
             settings.delay_scale,
             limits.quotas,
             Some(metrics.observer()),
         )?;
-        let jwt_secrets = match &settings.jwt_secret {
-            Some(secrets) => secrets
-                .iter()
-                .map(|secret| Secret::expose(secret).to_owned())
-                .collect(),
-            None => vec![secret_file::kept_in(data_dir)?],
+        let jwt_secrets = match secret_folder {
+            Some(folder) => vec![secret_file::kept_in(folder)?],
+            None => {
+                let secrets = settings.jwt_secret.iter().flatten();
+                secrets.map(|secret| Secret::expose(secret).to_owned()).collect()
+            }
         };
         let options = http::Options {
             jwt_secrets,
+            readers: place.readers(),
             known_users_only: settings.jwt_known_users_only,
             rate_limit_per_minute: settings.rate_limit_per_minute,
             tracking_prefix: settings.tracking_prefix.clone(),

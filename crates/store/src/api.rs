@@ -1,5 +1,7 @@
 //! The store API. It is synchronous: a connection is a thread, and whoever is asynchronous hands work over in groups.
 
+use std::time::Duration;
+
 use model::command::OrderRef;
 use model::fingerprint::{Fingerprint, FingerprintHash};
 use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
@@ -313,6 +315,12 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn party_name(&mut self, party: PartyId) -> Result<Option<String>, Error>;
 
+    /// Where the log ends.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn last_position(&mut self) -> Result<Position, Error>;
+
     /// How much there is.
     ///
     /// # Errors
@@ -331,6 +339,12 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`].
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error>;
+}
+
+/// Hears that a log has grown.
+pub trait Listener: Send {
+    /// Waits until somebody may have written to the log, at most so long; whether one was told so.
+    fn wait(&mut self, patience: Duration) -> bool;
 }
 
 /// A place where orders are kept.
@@ -365,6 +379,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As reading; [`Error::Damaged`] for one that is not what its hash says.
     fn lifecycles(&self) -> Result<Vec<StoredLifecycle>, Error>;
+
+    /// Hears of what others write to the same store; `None` where nobody else does.
+    ///
+    /// # Errors
+    /// Whatever connecting gives.
+    fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {
+        Ok(None)
+    }
 }
 
 impl dyn Store + '_ {

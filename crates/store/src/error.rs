@@ -173,6 +173,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether it may go away by itself: whoever starts may wait for that.
+    #[must_use]
+    pub const fn is_worth_waiting(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
 impl Error {
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())

@@ -15,6 +15,7 @@ use super::{Ended, Problem, above_zero};
 use crate::accounts;
 use crate::engine::Handle;
 use crate::logging;
+use crate::place::StorePlace;
 use crate::server::Server;
 use crate::settings::{SettingFlags, Settings};
 use crate::traffic::{Counters, Traffic, TrafficOptions};
@@ -51,11 +52,15 @@ impl Demo {
         let kept = sources.is_set("WAYBILL_DATA_DIR");
         // Removed when the server has ended.
         let throw_away = if kept { None } else { Some(tempfile::tempdir()?) };
-        let data_dir = match &throw_away {
+        let place = StorePlace::Folder(match &throw_away {
             Some(folder) => folder.path().join("data"),
             None => settings.data_dir.clone(),
-        };
-        let server = Server::start(settings, &data_dir).await?;
+        });
+        if settings.pg_dsn.is_some() {
+            // Nobody should find users with known passwords in a database that a variable happened to name.
+            tracing::warn!("PG_DSN is set, and a demo does not use it");
+        }
+        let server = Server::start(settings, &place).await?;
         accounts::seed_demo(server.engine()).await?;
         tell(&server);
         let traffic = self.traffic(server.engine().clone())?;

@@ -12,25 +12,24 @@ use serde_json::Value;
 use store::{LogEntry, OrderRecord, Store};
 
 use super::output::say;
-use super::{DataDir, Ended, Problem};
-use crate::app::look_into;
+use super::{Ended, Problem, StoreArgs};
 
 /// Prints the history of one order as a timeline
 ///
-/// Works while a server is running on the same data folder.
+/// Works while a server is running on the same store.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill history 99M-7K3QXW9HV --data-dir waybill-data")]
 pub(super) struct History {
     /// The tracking number or order id.
     tracking_number: String,
     #[command(flatten)]
-    data: DataDir,
+    store: StoreArgs,
 }
 
 impl History {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let store = look_into(&self.data.data_dir)?;
-        say(&timeline(&store, &self.tracking_number)?);
+        let store = self.store.place().look_into()?;
+        say(&timeline(&*store, &self.tracking_number)?);
         Ok(Ended::Well)
     }
 }

@@ -23,6 +23,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::output::complain;
 use crate::logging::{self, LogFormat};
+use crate::place::StorePlace;
+use crate::settings::Secret;
 
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
@@ -69,20 +71,42 @@ impl Command {
 
 /// Where the data are.
 #[derive(Debug, Args)]
-struct DataDir {
-    /// The data folder.
-    #[arg(long, value_name = "DIR", env = DATA_DIR_VARIABLE, default_value = DEFAULT_DATA_DIR)]
-    data_dir: PathBuf,
+struct StoreArgs {
+    /// The data folder; if neither is given, what `PG_DSN` or `WAYBILL_DATA_DIR` name.
+    #[arg(long, value_name = "DIR", conflicts_with = "pg_dsn")]
+    data_dir: Option<PathBuf>,
+    /// The database of PostgreSQL. Others on this machine can see it: better set `PG_DSN` (or `DATABASE_URL`).
+    #[arg(long, value_name = "DSN", value_parser = secret)]
+    pg_dsn: Option<Secret>,
 }
 
-const DATA_DIR_VARIABLE: &str = "WAYBILL_DATA_DIR";
 const DEFAULT_DATA_DIR: &str = "waybill-data";
 
-impl DataDir {
-    /// The folder where no flag names one.
-    fn of_environment() -> PathBuf {
-        let named = std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty());
-        named.map_or_else(|| DEFAULT_DATA_DIR.into(), PathBuf::from)
+impl StoreArgs {
+    /// What the flags say; if they say nothing, the environment.
+    fn place(&self) -> StorePlace {
+        if let Some(dsn) = &self.pg_dsn {
+            return StorePlace::of_dsn(dsn);
+        }
+        if let Some(dir) = &self.data_dir {
+            return StorePlace::Folder(dir.clone());
+        }
+        let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(dsn) = named("PG_DSN").or_else(|| named("DATABASE_URL")) {
+            return StorePlace::of_dsn(&Secret::new(&dsn));
+        }
+        let dir = std::env::var_os("WAYBILL_DATA_DIR").filter(|dir| !dir.is_empty());
+        StorePlace::Folder(dir.map_or_else(|| DEFAULT_DATA_DIR.into(), PathBuf::from))
+    }
+
+    /// The command that shows an order of this store, by its number.
+    fn look(&self) -> Box<dyn Fn(&str) -> String> {
+        let place = match self.place() {
+            StorePlace::Folder(dir) => format!("--data-dir {}", dir.display()),
+            // Its address may have a password.
+            StorePlace::Postgres(_) => "--pg-dsn …".to_owned(),
+        };
+        Box::new(move |number| format!("waybill history {number} {place}"))
     }
 }
 
@@ -144,6 +168,10 @@ async fn told_to_stop() {
         Ok(mut signals) => signals.next().await,
         Err(_) => std::future::pending().await,
     }
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// Reads a number that a rate can be.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::output::{complain, grouped, per_second, progress_bar, say, short};
-use super::{DataDir, Ended, Problem};
+use super::{Ended, Problem, StoreArgs};
 use crate::app::App;
 use crate::client::{Access, Client, ServerUrl, TOKEN_VARIABLE};
 use crate::latencies::{CommitLatencies, Percentiles};
@@ -34,7 +34,7 @@ enum What {
 /// docs/REPLAY.md for how they become shipments. Run again, it changes nothing.
 ///
 /// With --url they are sent to a running server, as the operator or admin whose API key or token stands in the environment
-/// variable `WAYBILL_TOKEN`; without one, as the operator of a server with demo data. Otherwise they go into the data folder.
+/// variable `WAYBILL_TOKEN`; without one, as the operator of a server with demo data. Otherwise they go into the store.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  waybill replay olist path/to/olist --data-dir waybill-data --limit 1000\n  \
@@ -43,16 +43,10 @@ enum What {
 struct Olist {
     /// The folder with the data set.
     dir: PathBuf,
-    // The variable is read by hand: set for good, it may stand beside --url; a flag may not.
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with = "url",
-        help = "The data folder that they go into without --url [env: WAYBILL_DATA_DIR] [default: waybill-data]"
-    )]
-    data_dir: Option<PathBuf>,
-    /// A running server to send to; no data folder is touched then
-    #[arg(long, value_name = "URL")]
+    #[command(flatten)]
+    store: StoreArgs,
+    /// A running server to send to; no store is opened then
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "pg_dsn"])]
     url: Option<ServerUrl>,
     /// How many times as fast as it happened; 86400 is a day a second.
     #[arg(long, value_name = "N|max", default_value_t = Speed::Max)]
@@ -104,8 +98,7 @@ impl Olist {
 
     async fn in_process(&self, plan: &Plan, progress: &dyn Fn(u64)) -> Result<Played, Problem> {
         let latencies = CommitLatencies::default();
-        let data_dir = self.data_dir.clone().unwrap_or_else(DataDir::of_environment);
-        let app = App::start(&data_dir, Some(latencies.observer()))?;
+        let app = App::start(self.store.place(), Some(latencies.observer()))?;
         let summary = async {
             let target = InProcess::new(app.engine().handle(), plan).await?;
             replay(&mut [target], plan, self.speed, progress).await
@@ -114,11 +107,10 @@ impl Olist {
         let stopped = app.stop().await;
         let summary = summary?;
         stopped?;
-        let data_dir = data_dir.display().to_string();
         Ok(Played {
             summary,
             times: latencies.percentiles().map(|times| ("commits", times)),
-            look: Box::new(move |number| format!("waybill history {number} --data-dir {data_dir}")),
+            look: self.store.look(),
         })
     }
 

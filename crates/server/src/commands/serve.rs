@@ -6,6 +6,7 @@ use super::output::{point_out, say};
 use super::{Ended, Problem, StopSignals};
 use crate::accounts;
 use crate::logging;
+use crate::place::StorePlace;
 use crate::server::Server;
 use crate::settings::{Seed, SettingFlags, Settings};
 
@@ -24,7 +25,7 @@ const NOT_YET: [&str; 9] = [
 
 /// Runs the server
 ///
-/// Keeps its data in the data folder. The first start makes an admin and prints its password once, unless `ADMIN_USERNAME` and
+/// Keeps its data in the data folder, or in PostgreSQL if `PG_DSN` names a database; then several may run side by side. The first start makes an admin and prints its password once, unless `ADMIN_USERNAME` and
 /// `ADMIN_PASSWORD` say who it is.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill serve --port 8080 --data-dir waybill-data")]
@@ -48,8 +49,7 @@ impl Serve {
                 tracing::warn!("{name} is set, and this version does not use it");
             }
         }
-        let data_dir = settings.data_dir.clone();
-        let server = Server::start(settings.clone(), &data_dir).await?;
+        let server = Server::start(settings.clone(), &StorePlace::of(&settings)).await?;
         if settings.seed == Some(Seed::Demo) {
             accounts::seed_demo(server.engine()).await?;
             if !settings.app_host.is_loopback() {

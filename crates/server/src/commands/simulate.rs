@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::output::{grouped, per_second, say, short};
-use super::{DataDir, Ended, Problem, above_zero, told_to_stop};
+use super::{Ended, Problem, StoreArgs, above_zero, told_to_stop};
 use crate::app::App;
 use crate::latencies::CommitLatencies;
 use crate::traffic::{Acknowledged, Counters, Listener, Traffic, TrafficOptions};
@@ -21,7 +21,7 @@ use crate::traffic::{Acknowledged, Counters, Listener, Traffic, TrafficOptions};
 #[command(after_help = "Example:\n  waybill simulate --data-dir waybill-data --submitters 4 --seconds 10")]
 pub(super) struct Simulate {
     #[command(flatten)]
-    data: DataDir,
+    store: StoreArgs,
     /// Senders working side by side.
     #[arg(long, default_value = "4", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     submitters: u16,
@@ -47,7 +47,7 @@ impl Simulate {
         let seconds =
             Duration::try_from_secs_f64(self.seconds).map_err(|error| format!("--seconds: {error}"))?;
         let latencies = CommitLatencies::default();
-        let app = App::start(&self.data.data_dir, Some(latencies.observer()))?;
+        let app = App::start(self.store.place(), Some(latencies.observer()))?;
         say("ready");
         let counters = Arc::new(Counters::default());
         let began = Instant::now();

@@ -11,15 +11,15 @@ use store::OpenError;
 
 use self::over_http::OverHttp;
 use super::output::say;
-use super::{DataDir, Ended, Problem};
+use super::{Ended, Problem, StoreArgs};
 use crate::accounts::{AccountError, NewUser, Wish, by_system};
-use crate::app::{self, App, StartError};
+use crate::app::{App, StartError};
 use crate::client::ServerUrl;
 use crate::settings::Secret;
 
 /// Makes users, changes their passwords and shuts them out
 ///
-/// In the data folder, while no server runs on it; or, with --url, of a running server, as the admin whose token or API key
+/// In the data folder, while no server runs on it; in a database of PostgreSQL; or, with --url, of a running server, as the admin whose token or API key
 /// stands in the environment variable `WAYBILL_TOKEN`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill user add ann --role operator --password-file secret.txt")]
@@ -39,8 +39,8 @@ enum What {
 #[derive(Debug, Args)]
 struct Place {
     #[command(flatten)]
-    data: DataDir,
-    /// A running server; no data folder is touched then.
+    store: StoreArgs,
+    /// A running server; no store is opened then.
     #[arg(long, value_name = "URL")]
     url: Option<ServerUrl>,
 }
@@ -182,7 +182,7 @@ impl Disable {
 
 impl Place {
     fn start(&self) -> Result<App, Problem> {
-        App::start(&self.data.data_dir, None).map_err(|error| match error {
+        App::start(self.store.place(), None).map_err(|error| match error {
             StartError::Open(OpenError::InUse { .. }) => {
                 format!("{error}, or name the server that runs on it with --url").into()
             }
@@ -192,7 +192,7 @@ impl Place {
 
     /// Makes no store: who is not there cannot be changed.
     fn start_on_what_is_there(&self) -> Result<App, Problem> {
-        drop(app::look_into(&self.data.data_dir)?);
+        drop(self.store.place().look_into()?);
         self.start()
     }
 }

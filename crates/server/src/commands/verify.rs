@@ -2,34 +2,32 @@
 
 use clap::Args;
 use store::folder::{DATABASE_FILE, DataFolder};
-use store::sqlite::SqliteStore;
 use store::verify::{Report, verify};
 
 use super::output::{grouped, progress_bar, say};
-use super::{DataDir, Ended, Problem};
+use super::{Ended, Problem, StoreArgs};
+use crate::place::StorePlace;
 
 /// Proves that a store is what its log says
 ///
 /// Folds every order, checks every step against its lifecycle, every version and position for gaps, the digest of every
-/// commit, the heads and the counts. Exit code 1 and a list where something is wrong. Nobody else may use the store meanwhile.
+/// commit, the heads and the counts. Exit code 1 and a list where something is wrong. Nobody else may use the store meanwhile: stop
+/// every node of a database first.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill verify --data-dir waybill-data")]
 pub(super) struct Verify {
     #[command(flatten)]
-    data: DataDir,
+    store: StoreArgs,
 }
 
 impl Verify {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let dir = &self.data.data_dir;
-        if !dir.is_file() && !dir.join(DATABASE_FILE).exists() {
-            return Err(store::OpenError::NoStore(dir.clone()).into());
-        }
-        // Locked, so that nothing changes meanwhile; opened for reading, so that looking changes nothing either.
-        let _folder = DataFolder::lock(dir)?;
-        let store = SqliteStore::open_to_read(dir)?;
+        let place = self.store.place();
+        let _folder = lock(&place)?;
+        // For reading, so that looking changes nothing.
+        let store = place.look_into()?;
         let bar = progress_bar(0, "{spinner} {msg}");
-        let report = verify(&store, &mut |report| {
+        let report = verify(&*store, &mut |report| {
             bar.tick();
             bar.set_message(counted(report));
         });
@@ -49,6 +47,17 @@ impl Verify {
             Ok(Ended::WithFindings)
         }
     }
+}
+
+/// Keeps servers away meanwhile, as far as that can be done from here: nodes over PostgreSQL are stopped by whoever runs them.
+fn lock(place: &StorePlace) -> Result<Option<DataFolder>, store::OpenError> {
+    let StorePlace::Folder(dir) = place else {
+        return Ok(None);
+    };
+    if !dir.is_file() && !dir.join(DATABASE_FILE).exists() {
+        return Err(store::OpenError::NoStore(dir.clone()));
+    }
+    DataFolder::lock(dir).map(Some)
 }
 
 fn counted(report: &Report) -> String {

@@ -8,12 +8,14 @@ use model::Lifecycle;
 use model::event_id::EventIdCodec;
 use model::ids::{LifecycleId, PartyId, Position};
 use store::{PartyKind, Reader, Store, Writer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::Quotas;
 use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::commands::Submission;
+use super::lanes::{LaneIndex, Lanes};
 use super::limits::KNOWN_PARTIES;
+use super::news::News;
 use super::units::Pending;
 use crate::clock::Clock;
 
@@ -59,12 +61,10 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifecycles: Arc<HashMap<LifecycleId, Arc<Lifecycle>>>,
-    pub(super) sender: mpsc::Sender<Work>,
-    pub(super) places: Arc<Semaphore>,
-    pub(super) queue_commands: usize,
+    pub(super) lanes: Lanes,
     pub(super) queue_wait: Duration,
     pub(super) quotas: Quotas,
-    pub(super) committed: Arc<watch::Sender<Position>>,
+    pub(super) news: News,
 }
 
 /// Submits commands and answers questions about what became of them.
@@ -73,6 +73,8 @@ pub struct Handle {
     parts: Arc<Parts>,
     event_ids: EventIdCodec,
     parties: Arc<RwLock<HashMap<(PartyKind, String), PartyId>>>,
+    /// The queue of what follows each other; `None`: whichever suits.
+    lane: Option<LaneIndex>,
 }
 
 impl Handle {
@@ -82,6 +84,16 @@ impl Handle {
             parts: Arc::new(parts),
             event_ids,
             parties: Arc::default(),
+            lane: None,
+        }
+    }
+
+    /// A handle whose submissions are decided in the order in which they are handed in, also by those that wait for no answer.
+    #[must_use]
+    pub fn in_order(&self) -> Self {
+        Self {
+            lane: Some(self.parts.lanes.idlest()),
+            ..self.clone()
         }
     }
 
@@ -109,13 +121,15 @@ impl Handle {
         self.enqueue_patiently(submission).await?.wait().await
     }
 
-    /// Hands commands in, however long a place takes, and does not wait for the answers: the next submission is decided after this one.
+    /// Hands commands in, however long a place takes, and does not wait for the answers. For what follows to be decided after it, see
+    /// [`Handle::in_order`].
     ///
     /// # Errors
     /// [`SubmitError::Stopping`].
     pub async fn enqueue_patiently(&self, submission: Submission) -> Result<Answers, SubmitError> {
-        let place = self.place(&submission).await?;
-        self.send(submission, place).await
+        let lane = self.lane(&submission);
+        let place = self.parts.lanes.places(lane, &submission).await?;
+        self.send(lane, submission, place).await
     }
 
     /// Has the writer do something that is no command, in a transaction of its own, after what is queued.
@@ -131,7 +145,7 @@ impl Handle {
             // A caller that went away needs no answer.
             reply.send(job(writer).map_err(|error| failure(&error))).ok();
         });
-        let sent = self.parts.sender.send(Work::Task(task)).await;
+        let sent = self.parts.lanes.send_task(Work::Task(task)).await;
         sent.map_err(|_| Failure::Internal)?;
         answer.await.map_err(|_| Failure::Internal)?
     }
@@ -185,10 +199,10 @@ impl Handle {
         Ok(reader.batch_receipts_of(principal)? < self.parts.quotas.batch_receipts)
     }
 
-    /// Whether there is a writer that takes commands.
+    /// Whether all writers take commands.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        !self.parts.sender.is_closed()
+        self.parts.lanes.are_open()
     }
 
     /// The store, for reading.
@@ -238,46 +252,35 @@ impl Handle {
     /// Wakes whoever reads the log when it has grown. A wake-up may stand for many commits.
     #[must_use]
     pub fn wake_ups(&self) -> watch::Receiver<Position> {
-        self.parts.committed.subscribe()
+        self.parts.news.subscribe()
     }
 
     /// Takes no more submissions; what was taken is finished.
     pub(super) async fn close(&self) {
-        self.parts.places.close();
-        // No receiver means that the writer has ended already.
-        drop(self.parts.sender.send(Work::Close).await);
+        self.parts.lanes.close().await;
     }
 
-    async fn place(&self, submission: &Submission) -> Result<OwnedSemaphorePermit, SubmitError> {
-        // A submission larger than the queue takes all of it.
-        let wanted = submission.places().clamp(1, self.parts.queue_commands);
-        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        self.parts
-            .places
-            .clone()
-            .acquire_many_owned(wanted)
-            .await
-            .map_err(|_| SubmitError::Stopping)
+    fn lane(&self, submission: &Submission) -> LaneIndex {
+        self.lane.unwrap_or_else(|| self.parts.lanes.choose(submission))
     }
 
     async fn enqueue(&self, submission: Submission) -> Result<Answers, SubmitError> {
-        let place = tokio::time::timeout(self.parts.queue_wait, self.place(&submission)).await;
+        let lane = self.lane(&submission);
+        let place = self.parts.lanes.places(lane, &submission);
+        let place = tokio::time::timeout(self.parts.queue_wait, place).await;
         let place = place.map_err(|_| SubmitError::QueueFull)??;
-        self.send(submission, place).await
+        self.send(lane, submission, place).await
     }
 
     async fn send(
         &self,
+        lane: LaneIndex,
         submission: Submission,
         place: OwnedSemaphorePermit,
     ) -> Result<Answers, SubmitError> {
         let (reply, answers) = oneshot::channel();
         let work = Work::Submission(Box::new(Pending::new(submission, reply, place)));
-        self.parts
-            .sender
-            .send(work)
-            .await
-            .map_err(|_| SubmitError::Stopping)?;
+        self.parts.lanes.send(lane, work).await?;
         Ok(Answers(answers))
     }
 }

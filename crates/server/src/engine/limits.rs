@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Places in the queue before the writer: a command takes one, and one more for each KiB of details or metadata, until it is answered.
+/// Places in the queue before a writer: a command takes one, and one more for each KiB of details or metadata, until it is answered.
 /// Four groups: about a tenth of a second of the writer's work, and ≈ 50 MB at most, but for one submission that is larger by itself.
 pub const QUEUE_COMMANDS: usize = 32_768;
 /// How long a caller waits for a place in a full queue before it is told to come again.
@@ -20,6 +20,8 @@ pub(super) const BEHIND_COMMANDS: usize = 512;
 pub(super) const COMMIT_TRIES: u32 = 3;
 /// Pause before the first such try; doubled for each further one.
 pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(20);
+/// Longest that it takes to see what another node has written when nobody tells of it: what a lost wake-up costs.
+pub(super) const POLL: Duration = Duration::from_millis(200);
 /// Random ids tried for a new order before it fails: the chance of one being taken is below 1 in 10,000.
 pub(super) const ID_TRIES: u32 = 8;
 /// Refused commands kept of one principal: enough for a device that reports wrongly for weeks to be looked into, and at most

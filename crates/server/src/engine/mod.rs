@@ -1,6 +1,6 @@
 //! The engine: commands in, durable decisions out.
 //!
-//! Whoever has commands hands them to a [`Handle`], which waits for a place in a bounded queue. A writer thread drains what is
+//! Whoever has commands hands them to a [`Handle`], which waits for a place in a bounded queue. The writer thread behind it drains what is
 //! queued, loads the orders it is about, decides each command in its order in memory and commits all results in one
 //! transaction; only then are the callers answered. While one group commits the next one gathers, and is decided already if it is large,
 //! so there is no timer and nobody waits for company, and the price of a command falls as load rises.
@@ -13,7 +13,9 @@ mod commands;
 mod group;
 mod handle;
 mod judge;
+mod lanes;
 mod limits;
+mod news;
 mod receipt;
 mod units;
 mod writer;
@@ -29,23 +31,25 @@ pub use limits::{
 pub use receipt::{Receipt, ReceiptOutcome};
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use model::Lifecycle;
 use model::head::DelayScale;
-use model::ids::{LifecycleId, Position};
+use model::ids::LifecycleId;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use store::Store;
-use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock::Clock;
-use handle::Work;
 use judge::Judge;
+use lanes::Lanes;
+use news::{Follower, News};
 use writer::WriterLoop;
 
-/// Told of what the writer does, on its thread: it must be quick.
+/// Told of what the writers do, on the thread of the one that does it: it must be quick.
 pub trait Observe: Send {
     /// A group was committed.
     fn committed(&mut self, group: &GroupObservation);
@@ -63,6 +67,29 @@ impl<F: FnMut(&GroupObservation) + Send> Observe for F {
 
 /// See [`Observe`].
 pub type Observer = Box<dyn Observe>;
+
+/// An observer that several writers tell, one at a time.
+struct Shared(Arc<Mutex<Observer>>);
+
+impl Observe for Shared {
+    fn committed(&mut self, group: &GroupObservation) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .committed(group);
+    }
+
+    fn repeated(&mut self, duplicates: usize) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .repeated(duplicates);
+    }
+
+    fn failed(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failed();
+    }
+}
 
 /// What is kept of one principal at most.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +119,9 @@ pub struct Options {
     pub random: StdRng,
     /// How automatic delays are stretched.
     pub scale: DelayScale,
-    /// Commands that may wait: see [`QUEUE_COMMANDS`].
+    /// Writers side by side: one where the store has one.
+    pub writers: NonZeroUsize,
+    /// Commands that may wait before each of them: see [`QUEUE_COMMANDS`].
     pub queue_commands: usize,
     /// Places that a group gathers: see [`GROUP_COMMANDS`].
     pub group_commands: usize,
@@ -107,11 +136,12 @@ pub struct Options {
 /// A running engine.
 pub struct Engine {
     handle: Handle,
-    thread: Option<JoinHandle<()>>,
+    writers: Vec<JoinHandle<()>>,
+    follower: Option<Follower>,
 }
 
 impl Engine {
-    /// Starts the writer.
+    /// Starts the writers.
     ///
     /// # Errors
     /// What the store says when it cannot be written or its definitions cannot be read.
@@ -123,46 +153,55 @@ impl Engine {
             .map(|stored| (stored.id, Arc::new(stored.lifecycle)))
             .collect();
         let lifecycles = Arc::new(lifecycles);
-        let last_position = options.store.reading(|reader| reader.totals())?.last_position;
-        let (committed, _) = watch::channel::<Position>(last_position);
-        let committed = Arc::new(committed);
-        let (sender, receiver) = mpsc::channel::<Work>(options.queue_commands);
-        let writer = WriterLoop {
-            writer: options.store.writer()?,
-            judge: Judge {
-                lifecycles: lifecycles.clone(),
-                clock: options.clock.clone(),
-                random: options.random,
-                scale: options.scale,
-                quotas: options.quotas,
-            },
-            group_commands: options.group_commands,
-            committed: committed.clone(),
-            observer: options.observer,
-            unsettled: None,
-            flight: None,
-        };
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || writer.run(receiver))
-            .map_err(|error| store::Error::Unavailable {
-                trouble: store::Trouble::Failed,
-                detail: error.to_string(),
-            })?;
+        // Before the end of the log is read: nothing that is written between the two is missed.
+        let listener = options.store.listener()?;
+        let news = News::new(options.store.reading(|reader| reader.last_position())?);
+        let (lanes, queues) = Lanes::new(options.writers, options.queue_commands);
+        let observer = options.observer.map(|observer| Arc::new(Mutex::new(observer)));
+        let mut random = options.random;
+        let mut writers = Vec::with_capacity(queues.len());
+        for queue in queues {
+            let writer = WriterLoop {
+                writer: options.store.writer()?,
+                store: options.store.clone(),
+                judge: Judge {
+                    lifecycles: lifecycles.clone(),
+                    clock: options.clock.clone(),
+                    random: StdRng::from_rng(&mut random),
+                    scale: options.scale,
+                    quotas: options.quotas,
+                },
+                group_commands: options.group_commands,
+                news: news.clone(),
+                observer: observer
+                    .as_ref()
+                    .map(|observer| Box::new(Shared(observer.clone())) as Observer),
+                unsettled: None,
+                flight: None,
+            };
+            let thread = std::thread::Builder::new().name("writer".to_owned());
+            writers.push(
+                thread
+                    .spawn(move || writer.run(queue))
+                    .map_err(|error| no_thread(&error))?,
+            );
+        }
+        let follow =
+            |listener| Follower::start(&options.store, listener, &news).map_err(|error| no_thread(&error));
+        let follower = listener.map(follow).transpose()?;
         let handle = Handle::new(handle::Parts {
             store: options.store,
             clock: options.clock,
             lifecycles,
-            sender,
-            places: Arc::new(Semaphore::new(options.queue_commands)),
-            queue_commands: options.queue_commands,
+            lanes,
             queue_wait: options.queue_wait,
             quotas: options.quotas,
-            committed,
+            news,
         });
         Ok(Self {
             handle,
-            thread: Some(thread),
+            writers,
+            follower,
         })
     }
 
@@ -172,14 +211,23 @@ impl Engine {
         &self.handle
     }
 
-    /// Takes no more, finishes what was taken, and ends. Whether the writer ended well: false if it panicked, then
-    /// whatever was not answered is not decided.
-    pub async fn stop(mut self) -> bool {
+    /// Takes no more, finishes what was taken, and ends. Whether the writers ended well: false if one panicked, then
+    /// whatever it had not answered is not decided.
+    pub async fn stop(self) -> bool {
         self.handle.close().await;
-        let Some(thread) = self.thread.take() else {
-            return true;
-        };
-        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-        matches!(joined, Ok(Ok(())))
+        let threads = (self.writers, self.follower);
+        let joined = tokio::task::spawn_blocking(move || {
+            let (writers, follower) = threads;
+            let ended: Vec<bool> = writers.into_iter().map(|thread| thread.join().is_ok()).collect();
+            follower.is_none_or(Follower::end) && ended.iter().all(|well| *well)
+        });
+        matches!(joined.await, Ok(true))
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> store::Error {
+    store::Error::Unavailable {
+        trouble: store::Trouble::Failed,
+        detail: error.to_string(),
     }
 }

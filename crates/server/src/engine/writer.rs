@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::ids::Position;
-use store::{CommitId, Error, Trouble, Writer};
-use tokio::sync::{mpsc, watch};
+use store::{CommitId, Error, Store, Trouble, Writer};
+use tokio::sync::mpsc;
 
 use super::Observer;
 use super::answer::{Answer, Failure, OnceAnswer};
@@ -16,25 +15,21 @@ use super::group;
 use super::handle::Work;
 use super::judge::{GroupObservation, Judge, Ready};
 use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES};
+use super::news::News;
 use super::units::{
     Batch, Gathered, Pending, Unit, earlier_answers, fail_each, parted, queued_since, take_answers, to_decide,
 };
 
 pub(super) struct WriterLoop {
     pub(super) writer: Box<dyn Writer>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) judge: Judge,
     pub(super) group_commands: usize,
-    pub(super) committed: Arc<watch::Sender<Position>>,
+    pub(super) news: News,
     pub(super) observer: Option<Observer>,
-    pub(super) unsettled: Option<Unsettled>,
+    /// A commit that may be durable or not: found out before anything else is committed.
+    pub(super) unsettled: Option<CommitId>,
     pub(super) flight: Option<Flight>,
-}
-
-/// A commit that may be durable or not: found out before anything else is committed.
-#[derive(Clone, Copy)]
-pub(super) struct Unsettled {
-    commit: CommitId,
-    entries: i64,
 }
 
 /// A group that is being written while the next is decided.
@@ -202,13 +197,13 @@ impl WriterLoop {
         let took = landed.as_ref().map_or(Duration::ZERO, |landed| landed.took);
         match landed.map(|landed| landed.result) {
             Some(Ok(committed)) => {
-                self.committed.send_replace(committed.last_position);
+                self.news.grown_to(committed.last_position);
                 flight.observation.commit = took;
                 self.observe(&flight.observation);
                 return (true, Some(flight));
             }
             None | Some(Err(Error::OutcomeUnknown { .. })) => {
-                self.unsettled = Some(Unsettled::of(flight.commit, &flight.observation));
+                self.unsettled = Some(flight.commit);
                 match self.settle() {
                     Ok(true) => return (false, Some(flight)),
                     Ok(false) => self.write_now(flight.batch),
@@ -342,14 +337,14 @@ impl WriterLoop {
 
     /// Finds out about a commit of unknown outcome. Whether there was one and it is durable.
     fn settle(&mut self) -> Result<bool, Error> {
-        let Some(Unsettled { commit, entries }) = self.unsettled else {
+        let Some(commit) = self.unsettled else {
             return Ok(false);
         };
         let durable = self.writer.is_committed(commit)?;
         self.unsettled = None;
-        if durable {
-            self.committed
-                .send_modify(|position| *position = Position::new(position.get() + entries));
+        if durable && let Ok(position) = self.store.reading(|reader| reader.last_position()) {
+            // Where this cannot be read, the next commit tells.
+            self.news.grown_to(position);
         }
         Ok(durable)
     }
@@ -378,21 +373,12 @@ impl WriterLoop {
         observation.commit = decided.elapsed();
         match &result {
             Ok(committed) => {
-                self.committed.send_replace(committed.last_position);
+                self.news.grown_to(committed.last_position);
                 self.observe(&observation);
             }
-            Err(Error::OutcomeUnknown { .. }) => self.unsettled = Some(Unsettled::of(commit, &observation)),
+            Err(Error::OutcomeUnknown { .. }) => self.unsettled = Some(commit),
             Err(_) => {}
         }
         Ok((answers, result.map(drop)))
-    }
-}
-
-impl Unsettled {
-    fn of(commit: CommitId, group: &GroupObservation) -> Self {
-        Self {
-            commit,
-            entries: i64::try_from(group.entries).unwrap_or_default(),
-        }
     }
 }

@@ -56,6 +56,8 @@ const COMPRESSED_FROM_BYTES: u64 = 1_024;
 pub struct Options {
     /// Secrets of tokens, each at least 32 bytes: the first signs, all verify.
     pub jwt_secrets: Vec<String>,
+    /// Reads that the store does side by side.
+    pub readers: usize,
     /// Tokens of outside issuers count only for users known here.
     pub known_users_only: bool,
     /// Requests a minute and principal, or address; 0: no limit.
@@ -144,9 +146,9 @@ impl Http {
 
     fn build(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
         let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
-        let read_threads =
-            read_threads::ReadThreads::start(store::limits::READERS).map_err(BuildError::Threads)?;
+        let read_threads = read_threads::ReadThreads::start(options.readers).map_err(BuildError::Threads)?;
         let state = AppState::new(Parts {
+            readers: options.readers,
             engine,
             read_threads,
             auth: auth::Auth::new(tokens, options.known_users_only),

@@ -22,8 +22,6 @@ use super::read_threads::ReadThreads;
 use crate::engine::Handle;
 use crate::settings::IpBlock;
 
-/// Lists read at once: half of the readers.
-const LISTS_AT_ONCE: usize = store::limits::READERS / 2;
 /// Names of parties remembered.
 const NAMES: usize = 100_000;
 
@@ -59,6 +57,8 @@ pub(crate) struct Shared {
 pub(crate) struct Parts {
     pub(crate) engine: Handle,
     pub(crate) read_threads: ReadThreads,
+    /// As many as the store has.
+    pub(crate) readers: usize,
     pub(crate) auth: Auth,
     pub(crate) rate_limit: RateLimit,
     pub(crate) metrics: Metrics,
@@ -80,7 +80,8 @@ impl AppState {
             trusted_proxies: parts.trusted_proxies,
             openapi: std::sync::OnceLock::new(),
             read_threads: parts.read_threads,
-            lists: Semaphore::new(LISTS_AT_ONCE),
+            // Half of the readers.
+            lists: Semaphore::new(parts.readers.div_ceil(2)),
             names: RwLock::default(),
         }))
     }

@@ -1,6 +1,7 @@
 //! What a setting's text may be, and what it means. Nothing here knows where the text came from.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,13 +9,15 @@ use std::time::Duration;
 
 use model::head::DelayScale;
 use model::public_id::PublicId;
+use store::postgres::PostgresOptions;
 use tracing::Level;
 
 use super::limits::{
-    DEAD_LETTER_KEEP_DAYS, DELAY_SCALE_PLACES, MAX_ENV_CHARS, MAX_TRACKING_PREFIX_BYTES, MAX_USERNAME_CHARS,
-    MIN_SECRET_BYTES, PASSWORD_CHARS, SHUTDOWN_GRACE_S,
+    DEAD_LETTER_KEEP_DAYS, DELAY_SCALE_PLACES, MAX_ENV_CHARS, MAX_NODE_NAME_CHARS, MAX_TRACKING_PREFIX_BYTES,
+    MAX_USERNAME_CHARS, MIN_SECRET_BYTES, PASSWORD_CHARS, PG_CONNECT_WAIT_S, PG_CONNECTIONS,
+    PG_READ_TIMEOUT_MS, PG_REPLICA_MAX_STALENESS_S, PG_WRITE_TIMEOUT_S, SHUTDOWN_GRACE_S,
 };
-use super::{CorsOrigins, IpBlock, NoPostgres, Secret, Seed};
+use super::{CorsOrigins, IpBlock, Secret, Seed};
 use crate::logging::LogFormat;
 
 /// How a setting may stand in a file. Text in quotes always may.
@@ -68,14 +71,68 @@ pub(super) const FOLDER: Kind<PathBuf> = Kind {
     parse: |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)),
 };
 
-pub(super) const NO_POSTGRES: Kind<NoPostgres> = Kind {
+pub(super) const DSN: Kind<Option<Secret>> = Kind {
     placeholder: "DSN",
     form: Form::Text,
     allowed: || {
-        "this version keeps its data in SQLite: unset PG_DSN and set WAYBILL_DATA_DIR (DATABASE_URL is the same setting)"
+        "use postgres://USER:PASSWORD@HOST:PORT/DATABASE, with every special character of the password as %XX"
             .to_owned()
     },
-    parse: |text| text.is_empty().then_some(NoPostgres),
+    parse: |text| {
+        optional(text, |text| {
+            PostgresOptions::new(text).check().ok()?;
+            Some(Secret::new(text))
+        })
+    },
+};
+
+pub(super) const CONNECTIONS: Kind<NonZeroUsize> = Kind {
+    placeholder: "N",
+    form: Form::Number,
+    allowed: || whole_number(&PG_CONNECTIONS, "numbers"),
+    parse: |text| within(text, &PG_CONNECTIONS),
+};
+
+pub(super) const WRITE_TIMEOUT: Kind<Duration> = Kind {
+    placeholder: "S",
+    form: Form::Number,
+    allowed: || whole_number(&PG_WRITE_TIMEOUT_S, "seconds"),
+    parse: |text| within(text, &PG_WRITE_TIMEOUT_S).map(Duration::from_secs),
+};
+
+pub(super) const READ_TIMEOUT: Kind<Duration> = Kind {
+    placeholder: "MS",
+    form: Form::Number,
+    allowed: || whole_number(&PG_READ_TIMEOUT_MS, "milliseconds"),
+    parse: |text| within(text, &PG_READ_TIMEOUT_MS).map(Duration::from_millis),
+};
+
+pub(super) const CONNECT_WAIT: Kind<Duration> = Kind {
+    placeholder: "S",
+    form: Form::Number,
+    allowed: || whole_number(&PG_CONNECT_WAIT_S, "seconds"),
+    parse: |text| within(text, &PG_CONNECT_WAIT_S).map(Duration::from_secs),
+};
+
+pub(super) const STALENESS: Kind<Duration> = Kind {
+    placeholder: "S",
+    form: Form::Number,
+    allowed: || whole_number(&PG_REPLICA_MAX_STALENESS_S, "seconds"),
+    parse: |text| within(text, &PG_REPLICA_MAX_STALENESS_S).map(Duration::from_secs),
+};
+
+pub(super) const OPTIONAL_FILE: Kind<Option<PathBuf>> = Kind {
+    placeholder: "FILE",
+    form: Form::Text,
+    allowed: || "use the path of a file".to_owned(),
+    parse: |text| optional(text, |text| (!text.contains('\0')).then(|| PathBuf::from(text))),
+};
+
+pub(super) const NODE_NAME: Kind<Option<String>> = Kind {
+    placeholder: "NAME",
+    form: Form::Text,
+    allowed: || format!("use 1 to {MAX_NODE_NAME_CHARS} characters on one line"),
+    parse: |text| optional(text, |text| name(text, MAX_NODE_NAME_CHARS)),
 };
 
 pub(super) const JWT_SECRETS: Kind<Option<Vec<Secret>>> = Kind {

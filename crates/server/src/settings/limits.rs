@@ -1,5 +1,6 @@
 //! The bounds of what a setting may be, with the reason for each number.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
 /// A signing secret: as long as the digest of HS256 (RFC 7518 §3.2), and the wire contract §7.
@@ -22,3 +23,17 @@ pub(super) const DELAY_SCALE_PLACES: usize = 6;
 pub(super) const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Shown of a value that is not allowed: enough to know it again.
 pub(super) const MAX_SHOWN_CHARS: usize = 100;
+/// Writing, or reading, connections of one node: a server of PostgreSQL has a hundred in all unless told otherwise, and a node keeps
+/// few cores busy.
+pub(super) const PG_CONNECTIONS: RangeInclusive<NonZeroUsize> =
+    NonZeroUsize::MIN..=NonZeroUsize::new(64).expect("is not 0");
+/// A statement that writes: a second or two for the largest group on a busy server; after ten minutes nobody waits any more.
+pub(super) const PG_WRITE_TIMEOUT_S: RangeInclusive<u64> = 1..=600;
+/// A read: what takes longer than a minute keeps the database from cleaning up.
+pub(super) const PG_READ_TIMEOUT_MS: RangeInclusive<u64> = 100..=60_000;
+/// A start that waits for more than an hour is forgotten.
+pub(super) const PG_CONNECT_WAIT_S: RangeInclusive<u64> = 0..=3_600;
+/// A replica that is behind by more than an hour is broken.
+pub(super) const PG_REPLICA_MAX_STALENESS_S: RangeInclusive<u64> = 1..=3_600;
+/// The name of a node stands in every commit's row, and PostgreSQL shows 63 bytes of a connection's name.
+pub(super) const MAX_NODE_NAME_CHARS: usize = 40;

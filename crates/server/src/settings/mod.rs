@@ -40,10 +40,6 @@ pub enum Seed {
     Demo,
 }
 
-/// Says that nobody asked for PostgreSQL: where somebody did, there are no settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoPostgres;
-
 /// Where a setting's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {

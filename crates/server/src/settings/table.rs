@@ -2,6 +2,7 @@
 //! from it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tracing::Level;
 
 use super::kinds::{self, Form};
 use super::problem::not_allowed;
-use super::{CorsOrigins, Given, IpBlock, NoPostgres, Secret, Seed};
+use super::{CorsOrigins, Given, IpBlock, Secret, Seed};
 use crate::logging::LogFormat;
 
 /// A setting, without its type.
@@ -108,10 +109,56 @@ settings! {
         environment: ["WAYBILL_DATA_DIR"], keys: ["data_dir", "waybill_data_dir"], flags: ["data-dir"],
         default: "waybill-data", secret: false
     }
-    /// Refused if set: this version keeps its data in SQLite, in the data folder
-    pg_dsn: NoPostgres = kinds::NO_POSTGRES {
+    /// Database of PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/DATABASE; empty: SQLite, in the data folder
+    pg_dsn: Option<Secret> = kinds::DSN {
         environment: ["PG_DSN", "DATABASE_URL"], keys: ["pg_dsn", "database_url"], flags: ["pg-dsn", "database-url"],
         default: "", secret: true
+    }
+    /// Connections that write, of this node: each gathers groups of its own
+    pg_writers: NonZeroUsize = kinds::CONNECTIONS {
+        environment: ["PG_WRITERS"], keys: ["pg_writers"], flags: ["pg-writers"],
+        default: "2", secret: false
+    }
+    /// Connections that read, of this node, at most
+    pg_readers: NonZeroUsize = kinds::CONNECTIONS {
+        environment: ["PG_READERS"], keys: ["pg_readers"], flags: ["pg-readers"],
+        default: "4", secret: false
+    }
+    /// Seconds that a statement which writes may take
+    pg_write_timeout: Duration = kinds::WRITE_TIMEOUT {
+        environment: ["PG_WRITE_TIMEOUT_S"], keys: ["pg_write_timeout_s"], flags: ["pg-write-timeout-s"],
+        default: "30", secret: false
+    }
+    /// Milliseconds that a read may take
+    pg_read_timeout: Duration = kinds::READ_TIMEOUT {
+        environment: ["PG_READ_TIMEOUT_MS"], keys: ["pg_read_timeout_ms"], flags: ["pg-read-timeout-ms"],
+        default: "1000", secret: false
+    }
+    /// Seconds that a start waits for a database that cannot be reached; 0: not at all
+    pg_connect_wait: Duration = kinds::CONNECT_WAIT {
+        environment: ["PG_CONNECT_WAIT_S"], keys: ["pg_connect_wait_s"], flags: ["pg-connect-wait-s"],
+        default: "60", secret: false
+    }
+    /// Read replica that lists are read from, as `PG_DSN`; empty: none
+    pg_replica_dsn: Option<Secret> = kinds::DSN {
+        environment: ["PG_REPLICA_DSN"], keys: ["pg_replica_dsn"], flags: ["pg-replica-dsn"],
+        default: "", secret: true
+    }
+    /// Seconds that the replica may be behind: where it is more, the database itself is read
+    pg_replica_max_staleness: Duration = kinds::STALENESS {
+        environment: ["PG_REPLICA_MAX_STALENESS_S"], keys: ["pg_replica_max_staleness_s"],
+        flags: ["pg-replica-max-staleness-s"],
+        default: "5", secret: false
+    }
+    /// File (PEM) of certificates that the database's must come from, beside the system's own; empty: none
+    pg_root_certificates: Option<PathBuf> = kinds::OPTIONAL_FILE {
+        environment: ["PG_ROOT_CERTIFICATES"], keys: ["pg_root_certificates"], flags: ["pg-root-certificates"],
+        default: "", secret: false
+    }
+    /// Name of this node in what it commits and in its connections; empty: the machine's
+    node_name: Option<String> = kinds::NODE_NAME {
+        environment: ["NODE_NAME"], keys: ["node_name"], flags: ["node-name"],
+        default: "", secret: false
     }
     /// Secrets of the tokens (HS256), 32 bytes each at least: the first signs, all verify
     jwt_secret: Option<Vec<Secret>> = kinds::JWT_SECRETS {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use model::lifecycle::shipped;
 use rusqlite::Connection;
 use serde_json::json;
-use store::Store;
+use server::place::StorePlace;
 use store::folder::DATABASE_FILE;
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ fn replayed(data_dir: &Path) -> String {
     command.args(["replay", "olist"]).arg(folder.path());
     let ended = run(command.arg("--data-dir").arg(data_dir));
     assert_eq!(ended.code(), Some(0), "{ended:?}");
-    let store = server::app::look_into(data_dir).unwrap();
+    let store = StorePlace::from(data_dir).look_into().unwrap();
     server::replay::tracking_number(&store.identity().store_id, "o1/s1").to_string()
 }
 

@@ -11,6 +11,7 @@ mod traffic;
 mod unsure_store;
 
 use std::future::{Future, poll_fn};
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -292,6 +293,7 @@ fn engine(dir: &std::path::Path, clock: Arc<ManualClock>, setting: Setting) -> E
         clock,
         random: StdRng::seed_from_u64(1),
         scale: DelayScale::ONE,
+        writers: NonZeroUsize::MIN,
         queue_commands: setting.queue_commands,
         group_commands: setting.group_commands,
         queue_wait: setting.queue_wait,

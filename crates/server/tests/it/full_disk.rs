@@ -87,7 +87,7 @@ fn a_full_disk_is_told_of_and_taken_again_once_there_is_room() {
 #[tokio::main(flavor = "current_thread")]
 async fn fill_and_empty(disk: &SmallDisk) {
     let data_dir = disk.path().join("data");
-    let app = App::start(&data_dir, None).unwrap();
+    let app = App::start(&*data_dir, None).unwrap();
     let handle = app.engine().handle();
     let made = send(handle, vec![create(handle, "A-1")]).await;
     let [Ok(Outcome::Accepted(made))] = &made[..] else {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use server::app::{App, look_into};
+use server::app::App;
 use server::engine::Handle;
+use server::place::StorePlace;
 use server::replay::olist::{Dataset, Plan};
 use server::replay::{InProcess, Speed, Summary, replay, tracking_number};
 use store::{Store, Totals};
@@ -105,8 +106,8 @@ fn olist(folder: &Path, data_dir: &Path) -> std::process::Command {
 
 /// Everything a second run could change.
 fn ends(data_dir: &Path) -> (Totals, Vec<(String, u32)>) {
-    let store = look_into(data_dir).unwrap();
-    let store: &dyn Store = &store;
+    let store = StorePlace::from(data_dir).look_into().unwrap();
+    let store: &dyn Store = &*store;
     let totals = store.reading(|reader| reader.totals()).unwrap();
     let mut heads = Vec::new();
     let mut after = model::ids::OrderKey::new(0);
@@ -124,12 +125,12 @@ fn ends(data_dir: &Path) -> (Totals, Vec<(String, u32)>) {
 
 /// Of each shipment, its statuses and when they occurred.
 fn histories(plan: &Plan, data_dir: &Path) -> BTreeMap<String, Vec<String>> {
-    let store = look_into(data_dir).unwrap();
+    let store = StorePlace::from(data_dir).look_into().unwrap();
     let store_id = store.identity().store_id;
     let lifecycles = store.lifecycles().unwrap();
     let shipments = plan.shipments.iter().map(|shipment| {
         let id = tracking_number(&store_id, &shipment.reference);
-        let entries = history(&store, id.as_str());
+        let entries = history(&*store, id.as_str());
         let told = entries.iter().map(|entry| {
             let stored = lifecycles.iter().find(|stored| stored.id == entry.lifecycle);
             let status = stored.unwrap().lifecycle.state_name(entry.status);
@@ -144,7 +145,7 @@ fn histories(plan: &Plan, data_dir: &Path) -> BTreeMap<String, Vec<String>> {
 }
 
 fn verified(data_dir: &Path) {
-    let report = store::verify::verify(&look_into(data_dir).unwrap(), &mut |_| {});
+    let report = store::verify::verify(&*StorePlace::from(data_dir).look_into().unwrap(), &mut |_| {});
     assert_eq!(report.findings, []);
 }
 

@@ -4,11 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use model::Entry;
-use server::app::look_into;
 use server::client::{Access, Client};
+use server::place::StorePlace;
 use server::replay::olist::Plan;
 use server::replay::{CONNECTIONS, OverHttp, Speed, Summary, Target, replay, tracking_number};
-use store::Store;
 use tempfile::TempDir;
 
 use crate::harness::acknowledged::history;
@@ -49,18 +48,21 @@ fn told(entries: &[Entry]) -> Vec<String> {
 fn same_as_in_process(plan: &Plan, served: &Path, numbers: &[String]) -> Summary {
     let data = TempDir::new().unwrap();
     let summary = replayed(plan, data.path());
-    let (in_process, over_http) = (look_into(data.path()).unwrap(), look_into(served).unwrap());
+    let (in_process, over_http) = (
+        StorePlace::from(data.path()).look_into().unwrap(),
+        StorePlace::from(served).look_into().unwrap(),
+    );
     let store_id = in_process.identity().store_id;
     for (shipment, number) in plan.shipments.iter().zip(numbers) {
         let known = tracking_number(&store_id, &shipment.reference);
         assert_eq!(
-            told(&history(&over_http, number)),
-            told(&history(&in_process, known.as_str())),
+            told(&history(&*over_http, number)),
+            told(&history(&*in_process, known.as_str())),
             "{}",
             shipment.reference
         );
     }
-    let report = store::verify::verify(&over_http, &mut |_| {});
+    let report = store::verify::verify(&*over_http, &mut |_| {});
     assert_eq!(report.findings, []);
     summary
 }

@@ -45,18 +45,7 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn parse(dsn: &str, node: &str) -> Result<Self, OpenError> {
-        let mut config: Config = dsn.parse().map_err(|_| OpenError::BadAddress("cannot be read"))?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(OpenError::BadAddress("names no host"));
-        }
-        if config.get_dbname().is_none() {
-            return Err(OpenError::BadAddress("names no database"));
-        }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(OpenError::BadAddress(
-                "asks for TLS, which this version does not speak with PostgreSQL",
-            ));
-        }
+        let mut config = config_of(dsn)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_WAIT);
         }
@@ -183,6 +172,23 @@ impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&described(&self.config))
     }
+}
+
+/// What an address says.
+pub(super) fn config_of(dsn: &str) -> Result<Config, OpenError> {
+    let config: Config = dsn.parse().map_err(|_| OpenError::BadAddress("cannot be read"))?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err(OpenError::BadAddress("names no host"));
+    }
+    if config.get_dbname().is_none() {
+        return Err(OpenError::BadAddress("names no database"));
+    }
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(OpenError::BadAddress(
+            "asks for TLS, which this version does not speak with PostgreSQL",
+        ));
+    }
+    Ok(config)
 }
 
 /// Without the password.

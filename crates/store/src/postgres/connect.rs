@@ -41,6 +41,21 @@ pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, Open
     // The session ends here, and its lock with it.
 }
 
+/// Finds the store of a database, and changes nothing.
+pub(super) fn find(address: &Address) -> Result<Identity, OpenError> {
+    let mut session = address.connect(Purpose::Prepare)?;
+    let (found, known) = (check_version(address, &mut session)?, known_version());
+    match found {
+        0 => Err(OpenError::NoStore(address.path())),
+        _ if found < known => Err(OpenError::Older {
+            path: address.path(),
+            found,
+            known,
+        }),
+        _ => read_identity(&mut session).map_err(|error| address.open_error(error)),
+    }
+}
+
 fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), \
                current_setting('fsync') = 'on', current_setting('synchronous_commit') <> 'off', pg_is_in_recovery(), \

@@ -136,6 +136,12 @@ pub(super) fn commits(
         .collect()
 }
 
+/// Where the log ends.
+pub(super) fn last_position(session: &mut Session) -> Result<Position, Error> {
+    let row = super::connect::one(session, "SELECT last_position FROM log_end")?;
+    Ok(Position::new(get(&row, 0)?))
+}
+
 pub(super) fn totals(session: &mut Session) -> Result<Totals, Error> {
     let sql = "SELECT last_position, last_commit, (SELECT coalesce(max(order_key), 0) FROM orders), \
                (SELECT count(*) FROM dead_letters) FROM log_end";

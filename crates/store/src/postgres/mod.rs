@@ -67,6 +67,14 @@ impl PostgresOptions {
             readers: READERS,
         }
     }
+
+    /// Whether the address can be read. Nothing is connected.
+    ///
+    /// # Errors
+    /// [`OpenError::BadAddress`].
+    pub fn check(&self) -> Result<(), OpenError> {
+        address::config_of(&self.dsn).map(drop)
+    }
 }
 
 /// The store over PostgreSQL.
@@ -78,15 +86,30 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
+    /// Opens a store that is there, and of this version's format. Nothing is made or brought up to date.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`], and [`OpenError::NoStore`] and [`OpenError::Older`].
+    pub fn open_to_read(options: &PostgresOptions) -> Result<Self, OpenError> {
+        Self::opened(options, connect::find)
+    }
+
     /// Opens the store of a database, makes it if the database is empty, and brings its schema up to date.
     ///
     /// # Errors
     /// [`OpenError::BadAddress`], [`OpenError::Unreachable`], [`OpenError::LoginRefused`], [`OpenError::Unsuitable`],
     /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::NotWritable`] and [`OpenError::Store`].
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
+        Self::opened(options, |address| connect::prepare(address, birth))
+    }
+
+    fn opened(
+        options: &PostgresOptions,
+        identify: impl FnOnce(&Address) -> Result<Identity, OpenError>,
+    ) -> Result<Self, OpenError> {
         let address = Address::parse(&options.dsn, &options.node)?;
         Ok(Self {
-            identity: connect::prepare(&address, birth)?,
+            identity: identify(&address)?,
             readers: Readers::new(address.clone(), options.readers),
             address,
             node: options.node.clone(),

@@ -169,6 +169,10 @@ impl Reader for PostgresReader<'_> {
         parties::name(self.session()?, party)
     }
 
+    fn last_position(&mut self) -> Result<Position, Error> {
+        log::last_position(self.session()?)
+    }
+
     fn totals(&mut self) -> Result<Totals, Error> {
         log::totals(self.session()?)
     }

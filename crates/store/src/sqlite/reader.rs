@@ -201,8 +201,16 @@ impl Reader for SqliteReader<'_> {
         Ok(find.query_row([party.get()], |row| row.get(0)).optional()?)
     }
 
-    fn totals(&mut self) -> Result<Totals, Error> {
+    fn last_position(&mut self) -> Result<Position, Error> {
         self.check_time()?;
+        let sql = "SELECT coalesce(max(position), 0) FROM entries";
+        Ok(Position::new(
+            self.connection.query_row(sql, [], |row| row.get(0))?,
+        ))
+    }
+
+    fn totals(&mut self) -> Result<Totals, Error> {
+        let last_position = self.last_position()?;
         let max = |sql: &str| -> Result<i64, Error> {
             Ok(self
                 .connection
@@ -210,7 +218,7 @@ impl Reader for SqliteReader<'_> {
                 .unwrap_or(0))
         };
         Ok(Totals {
-            last_position: Position::new(max("SELECT max(position) FROM entries")?),
+            last_position,
             last_commit: CommitId(max("SELECT max(commit_id) FROM commits")?),
             last_order: OrderKey::new(max("SELECT max(order_key) FROM orders")?),
             dead_letters: number(max("SELECT count(*) FROM dead_letters")?, "count")?,

@@ -29,7 +29,7 @@ use super::cut::{Block, Line, Lines};
 use super::event::Expected;
 use super::prefers_to_wait;
 use super::tally::Tally;
-use crate::engine::{Answer, Answers, Command, Contents, OnceAnswer, Submission};
+use crate::engine::{Answer, Answers, Command, Contents, Handle, OnceAnswer, Submission};
 
 /// What is gathered waits so long for more to come with it.
 const GATHER_TIME: Duration = Duration::from_millis(5);
@@ -57,6 +57,7 @@ pub(super) async fn take_in(
     }
     let mut stream = Stream {
         state,
+        engine: state.engine.in_order(),
         headers,
         actor,
         label: asker.label(),
@@ -108,6 +109,8 @@ async fn keep_receipt(state: &AppState, actor: Actor, tally: &mut Tally) -> Resu
 
 struct Stream<'a> {
     state: &'a AppState,
+    /// Takes the groups in their order.
+    engine: Handle,
     headers: &'a HeaderMap,
     actor: Actor,
     label: Option<Arc<str>>,
@@ -198,7 +201,7 @@ impl Stream<'_> {
             })),
             ..Submission::default()
         };
-        let answers = self.state.engine.enqueue_patiently(submission).await?;
+        let answers = self.engine.enqueue_patiently(submission).await?;
         self.under_way.push_back((answers, group.places));
         Ok(())
     }

@@ -33,6 +33,15 @@ fn every_default_is_allowed() {
     assert_eq!(settings.app_host, IpAddr::from([127, 0, 0, 1]));
     assert_eq!(settings.env, "development");
     assert_eq!(settings.data_dir.to_str(), Some("waybill-data"));
+    assert_eq!(settings.pg_dsn, None);
+    assert_eq!((settings.pg_writers.get(), settings.pg_readers.get()), (2, 4));
+    assert_eq!(settings.pg_write_timeout, Duration::from_secs(30));
+    assert_eq!(settings.pg_read_timeout, Duration::from_secs(1));
+    assert_eq!(settings.pg_connect_wait, Duration::from_secs(60));
+    assert_eq!(settings.pg_replica_dsn, None);
+    assert_eq!(settings.pg_replica_max_staleness, Duration::from_secs(5));
+    assert_eq!(settings.pg_root_certificates, None);
+    assert_eq!(settings.node_name, None);
     assert_eq!(settings.jwt_secret, None);
     assert!(!settings.jwt_known_users_only);
     assert_eq!(settings.admin_username, None);
@@ -245,21 +254,56 @@ fn addresses_are_addresses() {
 }
 
 #[test]
-fn nobody_believes_that_the_data_are_in_postgresql() {
-    let why = "this version keeps its data in SQLite: unset PG_DSN and set WAYBILL_DATA_DIR";
+fn an_address_of_a_database_is_kept_secret_good_or_bad() {
     for name in ["PG_DSN", "DATABASE_URL"] {
-        let problems = Start::new()
-            .variable(name, "postgres://waybill:hush@db/waybill")
-            .problems();
-        assert_eq!(problems.len(), 1);
-        assert!(
-            problems[0].starts_with(&format!("PG_DSN (from environment {name}): ")),
-            "{problems:?}"
-        );
-        assert!(
-            problems[0].contains(why) && !problems[0].contains("hush"),
-            "{problems:?}"
-        );
-        Start::new().variable(name, "").settings();
+        for good in [
+            "postgres://waybill:hush@db/waybill",
+            "postgresql://waybill:hush@[::1]:5433,db2/waybill",
+            "host=/run/postgresql dbname=waybill password=hush",
+        ] {
+            assert_eq!(with(name, good).pg_dsn, Some(Secret::new(good)));
+        }
+        assert_eq!(with(name, "").pg_dsn, None);
+        for bad in [
+            "mysql://waybill:hush@db/waybill",
+            "postgres://waybill:hush@db",
+            "hush",
+            "dbname=hush",
+        ] {
+            let problems = Start::new().variable(name, bad).problems();
+            assert_eq!(problems.len(), 1);
+            assert!(
+                problems[0].starts_with(&format!("PG_DSN (from environment {name}): ")),
+                "{problems:?}"
+            );
+            assert!(
+                problems[0].contains("use postgres://") && !problems[0].contains("hush"),
+                "{problems:?}"
+            );
+        }
     }
+}
+
+#[test]
+fn connections_and_waits_have_their_bounds() {
+    assert_eq!(with("PG_WRITERS", "1").pg_writers.get(), 1);
+    assert_eq!(with("PG_READERS", "64").pg_readers.get(), 64);
+    for name in ["PG_WRITERS", "PG_READERS"] {
+        refused(name, &["0", "65", "-1", "two"]);
+    }
+    assert_eq!(
+        with("PG_WRITE_TIMEOUT_S", "600").pg_write_timeout,
+        Duration::from_secs(600)
+    );
+    refused("PG_WRITE_TIMEOUT_S", &["0", "601"]);
+    assert_eq!(
+        with("PG_READ_TIMEOUT_MS", "100").pg_read_timeout,
+        Duration::from_millis(100)
+    );
+    refused("PG_READ_TIMEOUT_MS", &["99", "60001"]);
+    assert_eq!(with("PG_CONNECT_WAIT_S", "0").pg_connect_wait, Duration::ZERO);
+    refused("PG_CONNECT_WAIT_S", &["3601", "1.5"]);
+    refused("PG_REPLICA_MAX_STALENESS_S", &["0", "3601"]);
+    assert_eq!(with("NODE_NAME", &"n".repeat(40)).node_name, Some("n".repeat(40)));
+    refused("NODE_NAME", &[&"n".repeat(41), "two\nlines", " a"]);
 }

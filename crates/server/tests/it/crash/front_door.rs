@@ -13,7 +13,7 @@ use model::ids::OrderKey;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use server::app::look_into;
+use server::place::StorePlace;
 use store::Store;
 use tempfile::TempDir;
 
@@ -313,8 +313,8 @@ impl Siege {
 
     /// Of every shipment in the store.
     fn descriptions(&self) -> Vec<String> {
-        let store = look_into(&self.data_dir()).unwrap();
-        let store: &dyn Store = &store;
+        let store = StorePlace::from(&*self.data_dir()).look_into().unwrap();
+        let store: &dyn Store = &*store;
         let (mut descriptions, mut after) = (Vec::new(), OrderKey::new(0));
         loop {
             let page = store.reading(|reader| reader.orders(after, 500)).unwrap();

@@ -75,7 +75,7 @@ fn kill_at_start(ordeal: &mut Ordeal) {
 /// Every event of the last round, sent again to the store it was killed over, is a repetition.
 #[tokio::main(flavor = "current_thread")]
 async fn send_again(ordeal: &Ordeal) {
-    let app = App::start(&ordeal.data_dir(), None).unwrap();
+    let app = App::start(&*ordeal.data_dir(), None).unwrap();
     let events: Vec<&Event> = ordeal.last.events.iter().collect();
     for events in events.chunks(500) {
         let submission = Submission {

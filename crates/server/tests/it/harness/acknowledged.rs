@@ -7,7 +7,7 @@ use model::Entry;
 use model::command::OrderRef;
 use model::lifecycle::Lifecycle;
 use model::public_id::PublicId;
-use server::app::look_into;
+use server::place::StorePlace;
 use store::Store;
 
 /// A report that was accepted.
@@ -69,7 +69,7 @@ impl Acknowledged {
 
     /// Opens the store of a folder and looks for each of them.
     pub(crate) fn compare(&self, data_dir: &Path) -> Losses {
-        let store = look_into(data_dir).unwrap();
+        let store = StorePlace::from(data_dir).look_into().unwrap();
         let lifecycles: BTreeMap<_, _> = store
             .lifecycles()
             .unwrap()
@@ -86,7 +86,7 @@ impl Acknowledged {
         }
         let mut losses = Losses::default();
         for (shipment, events) in by_shipment {
-            let history = history(&store, shipment);
+            let history = history(&*store, shipment);
             let Some(first) = history.first() else {
                 losses.lost.push(format!("shipment {shipment}"));
                 continue;

@@ -139,7 +139,9 @@ impl Front {
         let environment = defaults.iter().chain(settings);
         let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let (settings, _) = Settings::load(&SettingFlags::default(), environment, dir.path()).unwrap();
-        let server = Server::start_within(settings, dir.path(), limits).await.unwrap();
+        let server = Server::start_within(settings, &dir.path().into(), limits)
+            .await
+            .unwrap();
         let (stop, stopped) = oneshot::channel();
         let (address, engine) = (server.address(), server.engine().clone());
         #[expect(clippy::disallowed_methods, reason = "the harness waits for it when it ends")]

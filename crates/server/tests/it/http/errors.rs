@@ -331,6 +331,7 @@ async fn strange_targets_are_answered_like_any_other() {
 async fn a_handler_that_panics_is_an_internal_error_and_the_next_request_is_served() {
     let front = Front::start().await;
     let options = Options {
+        readers: 1,
         jwt_secrets: vec![SECRET.to_owned()],
         known_users_only: false,
         rate_limit_per_minute: 0,

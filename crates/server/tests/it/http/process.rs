@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use server::place::StorePlace;
 use tempfile::TempDir;
 
 use crate::harness::acknowledged::history;
@@ -98,8 +99,8 @@ fn a_server_told_to_stop_keeps_what_it_took_and_exits_well() {
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
     assert_eq!(ended.stdout, format!("waybill listening on http://{address}\n"));
     drop((stream, kept_open, never_used));
-    let store = server::app::look_into(dir.path()).unwrap();
-    assert_eq!(history(&store, number).len(), 2);
+    let store = StorePlace::from(dir.path()).look_into().unwrap();
+    assert_eq!(history(&*store, number).len(), 2);
     let verified = run(&mut waybill_on("verify", dir.path()));
     assert_eq!(verified.code(), Some(0), "{}{}", verified.stdout, verified.stderr);
 }

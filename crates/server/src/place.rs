@@ -1,0 +1,146 @@
+//! Where a store is: in a data folder, or over PostgreSQL.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use store::folder::DataFolder;
+use store::limits::READERS;
+use store::postgres::{PostgresOptions, PostgresStore};
+use store::sqlite::{SqliteOptions, SqliteStore};
+use store::{Birth, OpenError, Store};
+
+use crate::settings::{Secret, Settings};
+
+/// Before the second try to reach a database server; doubled for each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Between two tries, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where a store is.
+#[derive(Clone)]
+pub enum StorePlace {
+    /// The embedded one, in a data folder.
+    Folder(PathBuf),
+    /// Over PostgreSQL.
+    Postgres(Postgres),
+}
+
+/// A store over PostgreSQL, as this node uses it.
+#[derive(Clone)]
+pub struct Postgres {
+    /// The database and its connections.
+    pub options: PostgresOptions,
+    /// Writers of this node.
+    pub writers: NonZeroUsize,
+    /// How long a start waits for a server that cannot be reached.
+    pub connect_wait: Duration,
+}
+
+impl From<&Path> for StorePlace {
+    fn from(data_dir: &Path) -> Self {
+        Self::Folder(data_dir.to_owned())
+    }
+}
+
+impl StorePlace {
+    /// As the settings say.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let Some(dsn) = &settings.pg_dsn else {
+            return Self::Folder(settings.data_dir.clone());
+        };
+        Self::Postgres(Postgres {
+            options: PostgresOptions {
+                node: settings.node_name.clone().unwrap_or_else(node_name),
+                readers: settings.pg_readers.get(),
+                ..PostgresOptions::new(dsn.expose())
+            },
+            writers: settings.pg_writers,
+            connect_wait: settings.pg_connect_wait,
+        })
+    }
+
+    /// A database by its address, for a command.
+    #[must_use]
+    pub fn of_dsn(dsn: &Secret) -> Self {
+        Self::Postgres(Postgres {
+            options: PostgresOptions {
+                node: node_name(),
+                ..PostgresOptions::new(dsn.expose())
+            },
+            writers: NonZeroUsize::MIN,
+            connect_wait: Duration::ZERO,
+        })
+    }
+
+    /// Opens the store, made if there is none.
+    pub(crate) fn open(&self, birth: &Birth) -> Result<Arc<dyn Store>, OpenError> {
+        Ok(match self {
+            Self::Folder(folder) => Arc::new(SqliteStore::open(
+                DataFolder::lock(folder)?,
+                birth,
+                SqliteOptions::default(),
+            )?),
+            Self::Postgres(place) => Arc::new(place.open(birth)?),
+        })
+    }
+
+    /// Opens a store that is there, to look into it; a server may be running on it. Of a data folder, not for a process that has
+    /// it open already: closing a file ends the locks that the process has on it.
+    ///
+    /// # Errors
+    /// [`OpenError`]; each message names the cure.
+    pub fn look_into(&self) -> Result<Box<dyn Store>, OpenError> {
+        Ok(match self {
+            Self::Folder(folder) => Box::new(SqliteStore::open_to_read(folder)?),
+            Self::Postgres(place) => Box::new(PostgresStore::open_to_read(&place.options)?),
+        })
+    }
+
+    /// Writers of one node.
+    pub(crate) const fn writers(&self) -> NonZeroUsize {
+        match self {
+            Self::Folder(_) => NonZeroUsize::MIN,
+            Self::Postgres(place) => place.writers,
+        }
+    }
+
+    /// Reads that go on side by side.
+    pub(crate) const fn readers(&self) -> usize {
+        match self {
+            Self::Folder(_) => READERS,
+            Self::Postgres(place) => place.options.readers,
+        }
+    }
+}
+
+impl Postgres {
+    /// Opens it; waits for a server that is not there yet. Whoever supervises starts databases and nodes in any order.
+    fn open(&self, birth: &Birth) -> Result<PostgresStore, OpenError> {
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let opened = PostgresStore::open(&self.options, birth);
+            let left = self.connect_wait.saturating_sub(began.elapsed());
+            match opened {
+                Err(error) if error.is_worth_waiting() && !left.is_zero() => {
+                    let left_s = left.as_secs();
+                    tracing::warn!(
+                        "waiting for the database, for {left_s} s more (PG_CONNECT_WAIT_S): {error}"
+                    );
+                    std::thread::sleep(pause.min(left));
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+                opened => return opened,
+            }
+        }
+    }
+}
+
+/// The machine's name, by which an operator knows the node.
+fn node_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
