@@ -52,6 +52,10 @@ pub async fn first_admin(
         client: None,
         password: password.expose(),
     };
-    let username = by_system::make(engine, &wish).await?;
-    Ok(is_generated.then_some(GeneratedPassword { username, password }))
+    match by_system::make(engine, &wish).await {
+        Ok(username) => Ok(is_generated.then_some(GeneratedPassword { username, password })),
+        // Another node that started at the same time was quicker.
+        Err(AccountError::Taken(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
