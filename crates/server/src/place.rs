@@ -108,7 +108,8 @@ impl StorePlace {
     }
 
     /// Reads that go on side by side.
-    pub(crate) const fn readers(&self) -> usize {
+    #[must_use]
+    pub const fn readers(&self) -> usize {
         match self {
             Self::Folder(_) => READERS,
             Self::Postgres(place) => place.options.readers,
