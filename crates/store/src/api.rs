@@ -315,6 +315,12 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn party_name(&mut self, party: PartyId) -> Result<Option<String>, Error>;
 
+    /// How many definitions of lifecycles are kept.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn lifecycles_stored(&mut self) -> Result<usize, Error>;
+
     /// Where the log ends.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ impl Shared {
     }
 
     /// The definition of shipments that new ones get.
-    pub(crate) fn shipment_lifecycle(&self) -> Result<(LifecycleId, &Arc<Lifecycle>), Problem> {
+    pub(crate) fn shipment_lifecycle(&self) -> Result<(LifecycleId, Arc<Lifecycle>), Problem> {
         self.engine
             .lifecycle_named("shipment")
             .ok_or_else(Problem::internal)
