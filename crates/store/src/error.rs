@@ -32,8 +32,8 @@ pub enum Error {
     /// What is stored cannot be right.
     #[error("damaged store: {0}")]
     Damaged(String),
-    /// A read took longer than [`MAX_READ`](crate::limits::MAX_READ).
-    #[error("a read was ended after {} ms", crate::limits::MAX_READ.as_millis())]
+    /// A read took longer than it may: [`MAX_READ`](crate::limits::MAX_READ), unless the store was opened with another bound.
+    #[error("a read took too long and was ended")]
     ReadTooLong,
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use super::PostgresOptions;
 use super::driver::{ConnectError, Driver};
 use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{
-    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, MIGRATION_WAIT,
-    WRITE_STATEMENT,
+    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, WHOLE_TABLE,
 };
 
 /// What a session is for.
@@ -32,6 +32,7 @@ pub(super) enum Purpose {
 const READ_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_sort = off; \
                              SET max_parallel_workers_per_gather = 0; SET jit = off";
 const WRITE_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; SET jit = off";
+const NO_COMPILING: &str = "SET jit = off";
 /// For statements that are to read whole tables, in a transaction of their own.
 pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on; \
                                             SET LOCAL enable_bitmapscan = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_sort = on";
@@ -41,11 +42,28 @@ pub(super) struct Address {
     config: Config,
     node: String,
     driver: Arc<Driver>,
+    read_statement: Duration,
+    write_statement: Duration,
+}
+
+/// How long a session may take for what, and by what name the server knows it.
+struct Terms {
+    name: &'static str,
+    plans: &'static str,
+    /// A statement, as the server bounds it.
+    statement: Duration,
+    /// Standing idle within a transaction, as the server bounds it.
+    idle: Duration,
+    /// An answer, as we wait for it.
+    answer: Duration,
 }
 
 impl Address {
-    pub(super) fn parse(dsn: &str, node: &str) -> Result<Self, OpenError> {
-        let mut config: Config = dsn.parse().map_err(|_| OpenError::BadAddress("cannot be read"))?;
+    pub(super) fn parse(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let mut config: Config = options
+            .dsn
+            .parse()
+            .map_err(|_| OpenError::BadAddress("cannot be read"))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::BadAddress("names no host"));
         }
@@ -69,51 +87,67 @@ impl Address {
         })?;
         Ok(Self {
             config,
-            node: node.to_owned(),
+            node: options.node.clone(),
             driver,
+            read_statement: bounded(options.read_statement),
+            write_statement: bounded(options.write_statement),
         })
     }
 
     /// A session whose every wait is bounded, on both sides.
     pub(super) fn connect(&self, purpose: Purpose) -> Result<Session, OpenError> {
-        let (statement, name) = match purpose {
-            Purpose::Write => (WRITE_STATEMENT, "writer"),
-            Purpose::Read => (MAX_READ, "reader"),
-            Purpose::Prepare => (Duration::ZERO, "start"),
-        };
+        let terms = self.terms(purpose);
         let mut config = self.config.clone();
-        config.application_name(format!("waybill {name} {}", self.node));
-        let patience = if purpose == Purpose::Prepare {
-            MIGRATION_WAIT + ANSWER_GRACE
-        } else {
-            statement + ANSWER_GRACE
-        };
+        config.application_name(format!("waybill {} {}", terms.name, self.node));
         let mut session =
-            Session::open(&self.driver, config, patience).map_err(|error| self.not_connected(error))?;
+            Session::open(&self.driver, config, terms.answer).map_err(|error| self.not_connected(error))?;
         if purpose == Purpose::Read {
             session.set_reading();
         }
-        let (statement, lock) = (statement.as_millis(), LOCK_PATIENCE.as_millis());
-        let idle = if purpose == Purpose::Read {
-            2 * MAX_READ
-        } else {
-            IDLE_IN_GROUP
-        };
-        let plans = match purpose {
-            Purpose::Read => READ_BY_INDEX,
-            Purpose::Write => WRITE_BY_INDEX,
-            Purpose::Prepare => "SET jit = off",
-        };
-        session.batch(plans).map_err(|error| self.open_error(error))?;
         session
             .batch(&format!(
-                "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+                "{}; SET statement_timeout = {}; SET lock_timeout = {}; \
                  SET idle_in_transaction_session_timeout = {}; SET client_encoding = 'UTF8'; \
                  SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'",
-                idle.as_millis()
+                terms.plans,
+                terms.statement.as_millis(),
+                LOCK_PATIENCE.as_millis(),
+                terms.idle.as_millis()
             ))
             .map_err(|error| self.open_error(error))?;
         Ok(session)
+    }
+
+    fn terms(&self, purpose: Purpose) -> Terms {
+        match purpose {
+            Purpose::Write => Terms {
+                name: "writer",
+                plans: WRITE_BY_INDEX,
+                statement: self.write_statement,
+                idle: IDLE_IN_GROUP,
+                answer: self.write_statement + ANSWER_GRACE,
+            },
+            Purpose::Read => Terms {
+                name: "reader",
+                plans: READ_BY_INDEX,
+                statement: self.read_statement,
+                idle: 2 * self.read_statement,
+                answer: self.read_statement + ANSWER_GRACE,
+            },
+            // How long a migration takes is bounded by whoever runs it.
+            Purpose::Prepare => Terms {
+                name: "start",
+                plans: NO_COMPILING,
+                statement: Duration::ZERO,
+                idle: IDLE_IN_GROUP,
+                answer: MIGRATION_WAIT + ANSWER_GRACE,
+            },
+        }
+    }
+
+    /// Longest that a read may take.
+    pub(super) const fn read_statement(&self) -> Duration {
+        self.read_statement
     }
 
     /// As [`Address::connect`], for a store that is open: whoever asks may come again.
@@ -177,6 +211,11 @@ impl Address {
             },
         }
     }
+}
+
+/// A bound as the server knows them: in milliseconds, where 0 would be none.
+fn bounded(statement: Duration) -> Duration {
+    statement.clamp(Duration::from_millis(1), WHOLE_TABLE)
 }
 
 impl fmt::Display for Address {

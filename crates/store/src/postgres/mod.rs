@@ -34,12 +34,14 @@ mod statements;
 mod users;
 mod writer;
 
+use std::time::Duration;
+
 use model::Lifecycle;
 use model::time::Timestamp;
 
 use crate::api::{Reader, Store, Writer};
 use crate::error::{Error, OpenError};
-use crate::limits::READERS;
+use crate::limits::{MAX_READ, READERS, WRITE_STATEMENT};
 use crate::records::{Birth, Identity, StoredLifecycle};
 
 use address::{Address, Purpose};
@@ -55,16 +57,22 @@ pub struct PostgresOptions {
     pub node: String,
     /// Reading connections, at most.
     pub readers: usize,
+    /// Longest that a read may take: see [`MAX_READ`].
+    pub read_statement: Duration,
+    /// Longest that one statement of a writer may take: see [`WRITE_STATEMENT`].
+    pub write_statement: Duration,
 }
 
 impl PostgresOptions {
-    /// With a name for this node and as many readers as usual.
+    /// With a name for this node, and everything else as usual.
     #[must_use]
     pub fn new(dsn: &str) -> Self {
         Self {
             dsn: dsn.to_owned(),
             node: "local".to_owned(),
             readers: READERS,
+            read_statement: MAX_READ,
+            write_statement: WRITE_STATEMENT,
         }
     }
 }
@@ -84,13 +92,23 @@ impl PostgresStore {
     /// [`OpenError::BadAddress`], [`OpenError::Unreachable`], [`OpenError::LoginRefused`], [`OpenError::Unsuitable`],
     /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::NotWritable`] and [`OpenError::Store`].
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
-        let address = Address::parse(&options.dsn, &options.node)?;
+        let address = Address::parse(options)?;
         Ok(Self {
             identity: connect::prepare(&address, birth)?,
             readers: Readers::new(address.clone(), options.readers),
             address,
             node: options.node.clone(),
         })
+    }
+
+    /// What the server's clock says, at some moment while this is asked: a node can tell how far its own is off.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn server_time(&self) -> Result<Timestamp, Error> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000";
+        let row = self.readers.ask(|session| connect::one(session, sql))?;
+        Ok(Timestamp::from_nanos(convert::get(&row, 0)?))
     }
 }
 
