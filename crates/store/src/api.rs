@@ -1,5 +1,7 @@
 //! The store API. It is synchronous: a connection is a thread, and whoever is asynchronous hands work over in groups.
 
+use std::time::Duration;
+
 use model::command::OrderRef;
 use model::fingerprint::{Fingerprint, FingerprintHash};
 use model::ids::{DeadLetterId, OrderKey, PartyId, Position, Version};
@@ -333,6 +335,16 @@ pub trait Reader {
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error>;
 }
 
+/// Hears that a store was written to.
+pub trait Listener: Send {
+    /// Waits until this node or another one may have written to the log, at most `patience`; true if told so. It may be told for nothing,
+    /// and news may be lost: whoever needs to know looks into the log, now and then also without having been told.
+    ///
+    /// A lost connection is made again, unseen by the caller, as far as the patience goes; then it may have missed something, which
+    /// counts as being told.
+    fn wait(&mut self, patience: Duration) -> bool;
+}
+
 /// A place where orders are kept.
 pub trait Store: Send + Sync {
     /// What it is for ever.
@@ -349,6 +361,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What the job gives, and what connecting gives.
     fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error>;
+
+    /// Hears of what is written from now on; `None` where nobody but this store writes.
+    ///
+    /// # Errors
+    /// Whatever connecting gives.
+    fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {
+        Ok(None)
+    }
 
     /// Keeps definitions for ever and gives each its number: the one it has, if it is known.
     ///

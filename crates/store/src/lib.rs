@@ -22,7 +22,7 @@ pub mod sqlite;
 pub mod verify;
 mod waiting;
 
-pub use api::{Group, Reader, Store, Writer};
+pub use api::{Group, Listener, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
     BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites,

@@ -3,17 +3,19 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use super::PostgresOptions;
 use super::driver::{ConnectError, Driver};
+use super::news::Bell;
 use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{
-    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, WHOLE_TABLE,
+    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, NEWS_STATEMENT,
+    WHOLE_TABLE,
 };
 
 /// What a session is for.
@@ -25,6 +27,10 @@ pub(super) enum Purpose {
     Read,
     /// Checks the schema and brings it up to date.
     Prepare,
+    /// Tells others that something was written.
+    Announce,
+    /// Hears of it.
+    Listen,
 }
 
 /// Every statement is made for an index. What the planner thinks of how many rows there are, before it has seen any or with
@@ -49,7 +55,7 @@ pub(super) struct Address {
 /// How long a session may take for what, and by what name the server knows it.
 struct Terms {
     name: &'static str,
-    plans: &'static str,
+    settings: &'static str,
     /// A statement, as the server bounds it.
     statement: Duration,
     /// Standing idle within a transaction, as the server bounds it.
@@ -96,11 +102,23 @@ impl Address {
 
     /// A session whose every wait is bounded, on both sides.
     pub(super) fn connect(&self, purpose: Purpose) -> Result<Session, OpenError> {
+        self.connect_within(purpose, CONNECT_WAIT, None)
+    }
+
+    /// As [`Address::connect`]; `patience` is how long logging in may take, and then making the session what it is to be.
+    fn connect_within(
+        &self,
+        purpose: Purpose,
+        patience: Duration,
+        bell: Option<Arc<Bell>>,
+    ) -> Result<Session, OpenError> {
+        let began = Instant::now();
         let terms = self.terms(purpose);
         let mut config = self.config.clone();
         config.application_name(format!("waybill {} {}", terms.name, self.node));
         let mut session =
-            Session::open(&self.driver, config, terms.answer).map_err(|error| self.not_connected(error))?;
+            Session::open(&self.driver, config, patience, bell).map_err(|error| self.not_connected(error))?;
+        session.set_patience(patience.saturating_sub(began.elapsed()));
         if purpose == Purpose::Read {
             session.set_reading();
         }
@@ -109,12 +127,13 @@ impl Address {
                 "{}; SET statement_timeout = {}; SET lock_timeout = {}; \
                  SET idle_in_transaction_session_timeout = {}; SET client_encoding = 'UTF8'; \
                  SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'",
-                terms.plans,
+                terms.settings,
                 terms.statement.as_millis(),
                 LOCK_PATIENCE.as_millis(),
                 terms.idle.as_millis()
             ))
             .map_err(|error| self.open_error(error))?;
+        session.set_patience(terms.answer);
         Ok(session)
     }
 
@@ -122,14 +141,14 @@ impl Address {
         match purpose {
             Purpose::Write => Terms {
                 name: "writer",
-                plans: WRITE_BY_INDEX,
+                settings: WRITE_BY_INDEX,
                 statement: self.write_statement,
                 idle: IDLE_IN_GROUP,
                 answer: self.write_statement + ANSWER_GRACE,
             },
             Purpose::Read => Terms {
                 name: "reader",
-                plans: READ_BY_INDEX,
+                settings: READ_BY_INDEX,
                 statement: self.read_statement,
                 idle: 2 * self.read_statement,
                 answer: self.read_statement + ANSWER_GRACE,
@@ -137,10 +156,25 @@ impl Address {
             // How long a migration takes is bounded by whoever runs it.
             Purpose::Prepare => Terms {
                 name: "start",
-                plans: NO_COMPILING,
+                settings: NO_COMPILING,
                 statement: Duration::ZERO,
                 idle: IDLE_IN_GROUP,
                 answer: MIGRATION_WAIT + ANSWER_GRACE,
+            },
+            Purpose::Announce => Terms {
+                name: "announcer",
+                // A notification is a commit, of nothing that has to be durable.
+                settings: "SET synchronous_commit = off",
+                statement: NEWS_STATEMENT,
+                idle: IDLE_IN_GROUP,
+                answer: NEWS_STATEMENT + ANSWER_GRACE,
+            },
+            Purpose::Listen => Terms {
+                name: "listener",
+                settings: NO_COMPILING,
+                statement: NEWS_STATEMENT,
+                idle: IDLE_IN_GROUP,
+                answer: NEWS_STATEMENT + ANSWER_GRACE,
             },
         }
     }
@@ -152,13 +186,14 @@ impl Address {
 
     /// As [`Address::connect`], for a store that is open: whoever asks may come again.
     pub(super) fn reconnect(&self, purpose: Purpose) -> Result<Session, Error> {
-        self.connect(purpose).map_err(|error| match error {
-            OpenError::Store { error, .. } => error,
-            other => Error::Unavailable {
-                trouble: Trouble::Io,
-                detail: other.to_string(),
-            },
-        })
+        self.connect(purpose).map_err(after_opening)
+    }
+
+    /// A session for a listener, and what rings.
+    pub(super) fn listen(&self, patience: Duration) -> Result<(Session, Arc<Bell>), Error> {
+        let bell = Arc::new(Bell::default());
+        let session = self.connect_within(Purpose::Listen, patience.min(CONNECT_WAIT), Some(bell.clone()));
+        Ok((session.map_err(after_opening)?, bell))
     }
 
     /// The address as errors of opening name it.
@@ -210,6 +245,17 @@ impl Address {
                 }
             },
         }
+    }
+}
+
+/// What could not be opened again: whoever asks may come again.
+fn after_opening(error: OpenError) -> Error {
+    match error {
+        OpenError::Store { error, .. } => error,
+        other => Error::Unavailable {
+            trouble: Trouble::Io,
+            detail: other.to_string(),
+        },
     }
 }
 

@@ -22,6 +22,7 @@ mod lifecycles;
 mod lists;
 mod loads;
 mod log;
+mod news;
 mod numbers;
 mod parties;
 mod reader;
@@ -34,17 +35,19 @@ mod statements;
 mod users;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::Lifecycle;
 use model::time::Timestamp;
 
-use crate::api::{Reader, Store, Writer};
+use crate::api::{Listener, Reader, Store, Writer};
 use crate::error::{Error, OpenError};
 use crate::limits::{MAX_READ, READERS, WRITE_STATEMENT};
 use crate::records::{Birth, Identity, StoredLifecycle};
 
 use address::{Address, Purpose};
+use news::{Announcer, PostgresListener};
 use readers::Readers;
 use writer::PostgresWriter;
 
@@ -83,6 +86,9 @@ pub struct PostgresStore {
     address: Address,
     node: String,
     readers: Readers,
+    announcer: Arc<Announcer>,
+    /// Where it is told what was written.
+    channel: String,
 }
 
 impl PostgresStore {
@@ -93,11 +99,17 @@ impl PostgresStore {
     /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::NotWritable`] and [`OpenError::Store`].
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
         let address = Address::parse(options)?;
+        let identity = connect::prepare(&address, birth)?;
+        let channel = news::channel(&identity.store_id);
+        let announcer =
+            Announcer::start(address.clone(), &channel).map_err(|error| address.open_error(error))?;
         Ok(Self {
-            identity: connect::prepare(&address, birth)?,
+            identity,
             readers: Readers::new(address.clone(), options.readers),
             address,
             node: options.node.clone(),
+            announcer: Arc::new(announcer),
+            channel,
         })
     }
 
@@ -124,8 +136,18 @@ impl Store for PostgresStore {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
-        let writer = PostgresWriter::new(self.address.clone(), self.node.clone(), self.identity.store_id)?;
+        let writer = PostgresWriter::new(
+            self.address.clone(),
+            self.node.clone(),
+            self.identity.store_id,
+            self.announcer.clone(),
+        )?;
         Ok(Box::new(writer))
+    }
+
+    fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {
+        let listener = PostgresListener::new(self.address.clone(), &self.channel)?;
+        Ok(Some(Box::new(listener)))
     }
 
     fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {

@@ -17,6 +17,7 @@ use tokio_postgres::{Client, Config, Row, Statement};
 
 use super::convert::is_fatal;
 use super::driver::{ConnectError, Driver, wait};
+use super::news::Bell;
 use crate::error::{Error, Trouble};
 
 /// A parameter of a statement.
@@ -49,13 +50,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Logs in. `patience` is how long each later answer is waited for.
+    /// Logs in. `patience` is how long that may take, and how long each later answer is waited for.
     pub(super) fn open(
         driver: &Arc<Driver>,
         config: Config,
         patience: Duration,
+        bell: Option<Arc<Bell>>,
     ) -> Result<Self, ConnectError> {
-        let (client, connection) = driver.connect(config)?;
+        let (client, connection) = driver.connect(config, patience, bell)?;
         Ok(Self {
             client,
             connection,

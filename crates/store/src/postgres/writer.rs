@@ -1,5 +1,7 @@
 //! A writer: one session, which is claimed anew when it was lost.
 
+use std::sync::Arc;
+
 use model::ids::PartyId;
 
 use super::accounts::PostgresAccounts;
@@ -7,6 +9,7 @@ use super::address::Address;
 use super::claim::{Claim, Claimed, make_partitions};
 use super::connect::{ACCOUNTS, LOCKS};
 use super::group::PostgresGroup;
+use super::news::Announcer;
 use super::session::Step;
 use super::{api_keys, dead_letters, parties, receipts};
 use crate::accounts::Accounts;
@@ -19,6 +22,7 @@ pub(super) struct PostgresWriter {
     address: Address,
     store_id: [u8; 16],
     pub(super) node: String,
+    pub(super) announcer: Arc<Announcer>,
     pub(super) claimed: Claimed,
     /// A transaction has begun and not ended.
     pub(super) in_transaction: bool,
@@ -27,12 +31,18 @@ pub(super) struct PostgresWriter {
 }
 
 impl PostgresWriter {
-    pub(super) fn new(address: Address, node: String, store_id: [u8; 16]) -> Result<Self, Error> {
+    pub(super) fn new(
+        address: Address,
+        node: String,
+        store_id: [u8; 16],
+        announcer: Arc<Announcer>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             claimed: Claimed::open(&address, &store_id)?,
             address,
             store_id,
             node,
+            announcer,
             in_transaction: false,
             unsettled: None,
         })
@@ -145,6 +155,10 @@ impl Writer for PostgresWriter {
                 session.first(sql, &[&self.claimed.claim.writer, &commit.0])?
             }
         };
+        if found.is_some() {
+            // Nobody may have been told of it.
+            self.announcer.announce();
+        }
         Ok(found.is_some())
     }
 

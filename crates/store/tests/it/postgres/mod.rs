@@ -3,6 +3,7 @@
 mod bounds;
 mod crashes;
 mod damage;
+mod news;
 mod opening;
 mod plans;
 mod positions;
