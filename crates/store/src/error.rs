@@ -137,6 +137,27 @@ pub enum OpenError {
         /// The system's words.
         reason: String,
     },
+    /// A file of certificates is of no use.
+    #[error(
+        "{path}: {reason}: name a file in PEM format with the certificates of those who issue the database server's"
+    )]
+    BadCertificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A database server does not show that it is the one it should be.
+    #[error(
+        "{server} is not trusted ({reason}): name it as its certificate does, and give its issuer's certificate as \
+         sslrootcert=FILE"
+    )]
+    Untrusted {
+        /// The server, without password.
+        server: String,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
     /// A database server does not let us in.
     #[error("{server} refuses the login ({reason}): check user, password and database")]
     LoginRefused {

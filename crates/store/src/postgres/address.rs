@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::PostgresOptions;
 use super::driver::{ConnectError, Driver};
 use super::news::Bell;
 use super::session::Session;
+use super::tls::{self, Distrust};
+use super::{PostgresOptions, dsn};
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{
     ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, NEWS_STATEMENT,
@@ -46,6 +48,7 @@ pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
+    tls: MakeRustlsConnect,
     node: String,
     driver: Arc<Driver>,
     read_statement: Duration,
@@ -66,21 +69,9 @@ struct Terms {
 
 impl Address {
     pub(super) fn parse(options: &PostgresOptions) -> Result<Self, OpenError> {
-        let mut config: Config = options
-            .dsn
-            .parse()
-            .map_err(|_| OpenError::BadAddress("cannot be read"))?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(OpenError::BadAddress("names no host"));
-        }
-        if config.get_dbname().is_none() {
-            return Err(OpenError::BadAddress("names no database"));
-        }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(OpenError::BadAddress(
-                "asks for TLS, which this version does not speak with PostgreSQL",
-            ));
-        }
+        let dsn = dsn::parse(&options.dsn, options.tls_root_certificates.as_deref())?;
+        let tls = tls::connector(&dsn)?;
+        let mut config = dsn.config;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_WAIT);
         }
@@ -93,6 +84,7 @@ impl Address {
         })?;
         Ok(Self {
             config,
+            tls,
             node: options.node.clone(),
             driver,
             read_statement: bounded(options.read_statement),
@@ -116,8 +108,8 @@ impl Address {
         let terms = self.terms(purpose);
         let mut config = self.config.clone();
         config.application_name(format!("waybill {} {}", terms.name, self.node));
-        let mut session =
-            Session::open(&self.driver, config, patience, bell).map_err(|error| self.not_connected(error))?;
+        let mut session = Session::open(&self.driver, (config, self.tls.clone()), patience, bell)
+            .map_err(|error| self.not_connected(error))?;
         session.set_patience(patience.saturating_sub(began.elapsed()));
         if purpose == Purpose::Read {
             session.set_reading();
@@ -234,6 +226,14 @@ impl Address {
                     }
                 }
                 Some(said) => unreachable(said.message().to_owned()),
+                None if let Some(distrust) = tls::distrust(&error) => match distrust {
+                    Distrust::Certificate(reason) => OpenError::Untrusted { server, reason },
+                    Distrust::NoTls => OpenError::Unsuitable {
+                        server,
+                        reason: "it speaks no TLS, which the address asks for: switch ssl on there"
+                            .to_owned(),
+                    },
+                },
                 None => {
                     let mut reason = error.to_string();
                     let mut cause = std::error::Error::source(&error);

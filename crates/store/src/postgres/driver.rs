@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::news::Bell;
 
@@ -49,11 +50,11 @@ impl Driver {
     /// Logs in. The handle ends the connection, whatever is under way on it; the bell rings with each notification.
     pub(super) fn connect(
         &self,
-        config: Config,
+        (config, tls): (Config, MakeRustlsConnect),
         patience: Duration,
         bell: Option<Arc<Bell>>,
     ) -> Result<(Client, AbortHandle), ConnectError> {
-        let connecting = self.runtime.spawn(async move { config.connect(NoTls).await });
+        let connecting = self.runtime.spawn(async move { config.connect(tls).await });
         let abort = connecting.abort_handle();
         let (client, connection) = match wait(connecting, patience) {
             Some(Ok(connected)) => connected.map_err(ConnectError::Said)?,

@@ -16,6 +16,7 @@ mod convert;
 mod counts;
 mod dead_letters;
 mod driver;
+mod dsn;
 mod group;
 mod integrity;
 mod lifecycles;
@@ -32,9 +33,11 @@ mod rows;
 mod schema;
 mod session;
 mod statements;
+mod tls;
 mod users;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +58,12 @@ use writer::PostgresWriter;
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or PostgreSQL's `host=… dbname=…`.
+    ///
+    /// `sslmode` is one of
+    /// - `disable`: never encrypted;
+    /// - `prefer`, and where it is not given: encrypted if the server offers it; nobody checks its certificate;
+    /// - `require`, and by the same meaning `verify-ca` and `verify-full`: encrypted, and the server's certificate must be for the host's name
+    ///   and issued by somebody whom the system trusts, or who is named in `sslrootcert` (a file in PEM format).
     pub dsn: String,
     /// The name of this node in its commits and its sessions.
     pub node: String,
@@ -64,6 +73,9 @@ pub struct PostgresOptions {
     pub read_statement: Duration,
     /// Longest that one statement of a writer may take: see [`WRITE_STATEMENT`].
     pub write_statement: Duration,
+    /// A file in PEM format of those who are trusted, besides whom the system trusts, to issue a server's certificate; where an
+    /// address says `sslrootcert`, that file instead. Every address must say `sslmode=require` then.
+    pub tls_root_certificates: Option<PathBuf>,
 }
 
 impl PostgresOptions {
@@ -76,6 +88,7 @@ impl PostgresOptions {
             readers: READERS,
             read_statement: MAX_READ,
             write_statement: WRITE_STATEMENT,
+            tls_root_certificates: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::convert::is_fatal;
 use super::driver::{ConnectError, Driver, wait};
@@ -53,11 +54,11 @@ impl Session {
     /// Logs in. `patience` is how long that may take, and how long each later answer is waited for.
     pub(super) fn open(
         driver: &Arc<Driver>,
-        config: Config,
+        server: (Config, MakeRustlsConnect),
         patience: Duration,
         bell: Option<Arc<Bell>>,
     ) -> Result<Self, ConnectError> {
-        let (client, connection) = driver.connect(config, patience, bell)?;
+        let (client, connection) = driver.connect(server, patience, bell)?;
         Ok(Self {
             client,
             connection,

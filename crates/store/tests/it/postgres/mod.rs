@@ -8,7 +8,9 @@ mod opening;
 mod plans;
 mod positions;
 mod proxy;
+mod server;
 mod sessions;
+mod tls;
 mod writers;
 
 use model::command::OrderRef;

@@ -235,8 +235,12 @@ fn an_address_that_cannot_be_read_is_not_repeated() {
         (format!("dbname=orders password={PASSWORD}"), "names no host"),
         (format!("postgres://ada:{PASSWORD}@db"), "names no database"),
         (
-            format!("postgres://ada:{PASSWORD}@db/orders?sslmode=require"),
-            "asks for TLS, which this version does not speak with PostgreSQL",
+            format!("postgres://ada:{PASSWORD}@db/orders?sslrootcert=/nowhere.pem"),
+            "does not say sslmode=require, without which no certificate is looked at",
+        ),
+        (
+            format!("host=db password={PASSWORD} dbname=orders sslmode=some"),
+            "cannot be read",
         ),
     ] {
         let expected =
