@@ -166,6 +166,42 @@ pub enum OpenError {
         /// The server's words.
         reason: String,
     },
+    /// A database server or a database that starts or stops, or is closed for now.
+    #[error("{server} is not ready ({reason}): wait until it is")]
+    NotReady {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// A database server has as many connections as it takes.
+    #[error(
+        "{server} takes no more connections ({reason}): raise max_connections or this user's limit there, or run fewer \
+         writers and readers"
+    )]
+    TooManyConnections {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// A database server that only repeats what another one writes.
+    #[error("{server} is a standby, which takes no writes: name the primary, or promote it")]
+    Standby {
+        /// The server, without password.
+        server: String,
+    },
+    /// A database lets us in, and does not let us write.
+    #[error(
+        "{server} cannot be written ({reason}): let this user own the database or its schema and tables, and let it write \
+         there"
+    )]
+    NoRights {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
     /// A database server that may lose what it has acknowledged.
     #[error("{server} may lose what it has acknowledged, as {setting} is off there: switch it on")]
     Unsafe {
@@ -192,6 +228,43 @@ pub enum OpenError {
         /// Its version.
         version: u32,
     },
+}
+
+impl OpenError {
+    /// Whether the same may succeed in a moment without anybody's doing: the server is starting or out of reach for now, or has
+    /// no connection to spare. Everything else somebody has to mend first.
+    #[must_use]
+    pub const fn is_worth_waiting(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::NotReady { .. }
+            | Self::TooManyConnections { .. }
+            | Self::Standby { .. } => true,
+            Self::Store { error, .. } => match error {
+                Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => {
+                    matches!(trouble, Trouble::Io | Trouble::Busy)
+                }
+                Error::Contended(_) => true,
+                Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong => false,
+            },
+            Self::NotAFolder(_)
+            | Self::NotWritable { .. }
+            | Self::NoStore(_)
+            | Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::NotAStore(_)
+            | Self::HalfWritten { .. }
+            | Self::BadAddress(_)
+            | Self::BadCertificates { .. }
+            | Self::Untrusted { .. }
+            | Self::LoginRefused { .. }
+            | Self::NoRights { .. }
+            | Self::Unsafe { .. }
+            | Self::Unsuitable { .. }
+            | Self::LifecycleChanged { .. } => false,
+        }
+    }
 }
 
 impl Error {

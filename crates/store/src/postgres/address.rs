@@ -9,12 +9,12 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::driver::{ConnectError, Driver};
+use super::driver::Driver;
 use super::news::Bell;
+use super::refusals::{after_opening, not_connected, not_opened};
 use super::session::Session;
-use super::tls::{self, Distrust};
-use super::{PostgresOptions, dsn};
-use crate::error::{Error, OpenError, Trouble};
+use super::{PostgresOptions, dsn, tls};
+use crate::error::{Error, OpenError};
 use crate::limits::{
     ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, NEWS_STATEMENT,
     WHOLE_TABLE,
@@ -109,7 +109,7 @@ impl Address {
         let mut config = self.config.clone();
         config.application_name(format!("waybill {} {}", terms.name, self.node));
         let mut session = Session::open(&self.driver, (config, self.tls.clone()), patience, bell)
-            .map_err(|error| self.not_connected(error))?;
+            .map_err(|error| not_connected(self.to_string(), &error))?;
         session.set_patience(patience.saturating_sub(began.elapsed()));
         if purpose == Purpose::Read {
             session.set_reading();
@@ -194,68 +194,7 @@ impl Address {
     }
 
     pub(super) fn open_error(&self, error: Error) -> OpenError {
-        match error {
-            Error::Unavailable {
-                trouble: Trouble::NotWritable,
-                detail,
-            } => OpenError::NotWritable {
-                path: self.path(),
-                reason: detail,
-            },
-            error => OpenError::Store {
-                path: self.path(),
-                error,
-            },
-        }
-    }
-
-    fn not_connected(&self, error: ConnectError) -> OpenError {
-        let server = self.to_string();
-        let unreachable = |reason: String| OpenError::Unreachable {
-            server: server.clone(),
-            reason,
-        };
-        match error {
-            ConnectError::TooSlow => unreachable(format!("no answer for {} s", CONNECT_WAIT.as_secs())),
-            ConnectError::Said(error) => match error.as_db_error() {
-                // 28: who is it, 3D: which database, 42501: may not connect.
-                Some(said) if matches!(said.code().code(), "28000" | "28P01" | "3D000" | "42501") => {
-                    OpenError::LoginRefused {
-                        server,
-                        reason: said.message().to_owned(),
-                    }
-                }
-                Some(said) => unreachable(said.message().to_owned()),
-                None if let Some(distrust) = tls::distrust(&error) => match distrust {
-                    Distrust::Certificate(reason) => OpenError::Untrusted { server, reason },
-                    Distrust::NoTls => OpenError::Unsuitable {
-                        server,
-                        reason: "it speaks no TLS, which the address asks for: switch ssl on there"
-                            .to_owned(),
-                    },
-                },
-                None => {
-                    let mut reason = error.to_string();
-                    let mut cause = std::error::Error::source(&error);
-                    while let Some(deeper) = cause {
-                        reason = deeper.to_string();
-                        cause = deeper.source();
-                    }
-                    unreachable(reason)
-                }
-            },
-        }
-    }
-}
-
-/// What could not be opened again: whoever asks may come again.
-fn after_opening(error: OpenError) -> Error {
-    match error {
-        OpenError::Store { error, .. } => error,
-        other => Error::Unavailable {
-            trouble: Trouble::Io,
-            detail: other.to_string(),
-        },
+        not_opened(self.to_string(), error)
     }
 }
 

@@ -29,6 +29,7 @@ mod parties;
 mod reader;
 mod readers;
 mod receipts;
+mod refusals;
 mod rows;
 mod schema;
 mod session;
@@ -108,8 +109,7 @@ impl PostgresStore {
     /// Opens the store of a database, makes it if the database is empty, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`OpenError::BadAddress`], [`OpenError::Unreachable`], [`OpenError::LoginRefused`], [`OpenError::Unsuitable`],
-    /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::NotWritable`] and [`OpenError::Store`].
+    /// Every one of [`OpenError`] that speaks of a server; [`OpenError::is_worth_waiting`] tells which may pass.
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
         let address = Address::parse(options)?;
         let identity = connect::prepare(&address, birth)?;

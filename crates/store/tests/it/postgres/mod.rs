@@ -8,6 +8,7 @@ mod opening;
 mod plans;
 mod positions;
 mod proxy;
+mod refusals;
 mod server;
 mod sessions;
 mod tls;

@@ -184,7 +184,7 @@ fn a_wrong_password_is_said_and_not_repeated() {
     let Err(refused) = PostgresStore::open(&PostgresOptions::new(&dsn), &birth()) else {
         return skip("the server asks nobody for a password");
     };
-    if matches!(refused, OpenError::NotWritable { .. }) {
+    if matches!(refused, OpenError::NoRights { .. }) {
         return skip("the server asks nobody for a password");
     }
     assert!(matches!(refused, OpenError::LoginRefused { .. }), "{refused:?}");
@@ -200,7 +200,7 @@ fn a_user_without_rights_is_told_so() {
     };
     make_user(&database);
     let refused = refusal(&database.dsn_as("waybill_scram", Some(PASSWORD.as_bytes())));
-    assert!(matches!(refused, OpenError::NotWritable { .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::NoRights { .. }), "{refused:?}");
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
 
