@@ -362,6 +362,15 @@ pub trait Store: Send + Sync {
     /// What the job gives, and what connecting gives.
     fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error>;
 
+    /// As [`Store::read`], for lists and reports, which may be of a moment ago, at most of the bound that the store was opened with: on a
+    /// replica, if there is one that is new enough. The job may be run again from its beginning.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    fn read_behind(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {
+        self.read(job)
+    }
+
     /// Hears of what is written from now on; `None` where nobody but this store writes.
     ///
     /// # Errors
@@ -392,12 +401,30 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub fn reading<T>(&self, mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error>) -> Result<T, Error> {
-        let mut made = None;
-        self.read(&mut |reader| {
-            made = Some(job(reader)?);
-            Ok(())
-        })?;
-        made.ok_or_else(|| Error::damaged("a read gave nothing"))
+    pub fn reading<T>(&self, job: impl FnMut(&mut dyn Reader) -> Result<T, Error>) -> Result<T, Error> {
+        made_by(job, |job| self.read(job))
     }
+
+    /// As [`Self::reading`], of a moment ago: see [`Store::read_behind`].
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn reading_behind<T>(
+        &self,
+        job: impl FnMut(&mut dyn Reader) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        made_by(job, |job| self.read_behind(job))
+    }
+}
+
+fn made_by<T>(
+    mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error>,
+    read: impl FnOnce(&mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error>,
+) -> Result<T, Error> {
+    let mut made = None;
+    read(&mut |reader| {
+        made = Some(job(reader)?);
+        Ok(())
+    })?;
+    made.ok_or_else(|| Error::damaged("a read gave nothing"))
 }

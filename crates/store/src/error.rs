@@ -129,6 +129,9 @@ pub enum OpenError {
     /// The address of a database server cannot be read. What was given is not repeated: there may be a password in it.
     #[error("the database's address {0}: give postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     BadAddress(&'static str),
+    /// The same of a replica.
+    #[error("the replica's address {0}: give postgres://USER:PASSWORD@HOST:PORT/DATABASE, or no replica")]
+    BadReplicaAddress(&'static str),
     /// A database server cannot be reached.
     #[error("{server} cannot be reached ({reason}): check host and port, and that PostgreSQL runs there")]
     Unreachable {
@@ -256,6 +259,7 @@ impl OpenError {
             | Self::NotAStore(_)
             | Self::HalfWritten { .. }
             | Self::BadAddress(_)
+            | Self::BadReplicaAddress(_)
             | Self::BadCertificates { .. }
             | Self::Untrusted { .. }
             | Self::LoginRefused { .. }

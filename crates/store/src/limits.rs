@@ -75,6 +75,11 @@ pub const ANNOUNCE_AGAIN: Duration = Duration::from_secs(1);
 pub const LISTEN_PAUSE: Duration = Duration::from_millis(100);
 /// Longest that telling others, and beginning to listen, may take: neither touches a table.
 pub const NEWS_STATEMENT: Duration = Duration::from_secs(2);
+/// How long a replica may take to let us in, or to say how far it is, before the primary is read instead: what the one reader pays
+/// who finds out that a replica is lost.
+pub const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
+/// Before a replica that was lost is asked again: one read in so long a time may be slower by [`REPLICA_PATIENCE`].
+pub const REPLICA_PAUSE: Duration = Duration::from_secs(10);
 /// How long the end of a lost session is waited for: only then it is known whether its last commit is there.
 pub const SESSION_END_WAIT: Duration = Duration::from_secs(3);
 /// Between two looks at whether it has ended.

@@ -69,7 +69,23 @@ struct Terms {
 
 impl Address {
     pub(super) fn parse(options: &PostgresOptions) -> Result<Self, OpenError> {
-        let dsn = dsn::parse(&options.dsn, options.tls_root_certificates.as_deref())?;
+        let driver = Driver::start().map_err(|error| OpenError::Unsuitable {
+            server: "PostgreSQL".to_owned(),
+            reason: format!("no thread can be started for its connections ({error})"),
+        })?;
+        Self::read(&options.dsn, options, driver)
+    }
+
+    /// The address of another server of the same options.
+    pub(super) fn of_replica(&self, dsn: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
+        Self::read(dsn, options, self.driver.clone()).map_err(|error| match error {
+            OpenError::BadAddress(why) => OpenError::BadReplicaAddress(why),
+            error => error,
+        })
+    }
+
+    fn read(dsn: &str, options: &PostgresOptions, driver: Arc<Driver>) -> Result<Self, OpenError> {
+        let dsn = dsn::parse(dsn, options.tls_root_certificates.as_deref())?;
         let tls = tls::connector(&dsn)?;
         let mut config = dsn.config;
         if config.get_connect_timeout().is_none() {
@@ -78,10 +94,6 @@ impl Address {
         config.keepalives_idle(KEEPALIVE);
         config.keepalives_interval(KEEPALIVE);
         config.tcp_user_timeout(2 * KEEPALIVE);
-        let driver = Driver::start().map_err(|error| OpenError::Unsuitable {
-            server: described(&config),
-            reason: format!("no thread can be started for its connections ({error})"),
-        })?;
         Ok(Self {
             config,
             tls,
@@ -178,7 +190,13 @@ impl Address {
 
     /// As [`Address::connect`], for a store that is open: whoever asks may come again.
     pub(super) fn reconnect(&self, purpose: Purpose) -> Result<Session, Error> {
-        self.connect(purpose).map_err(after_opening)
+        self.reconnect_within(purpose, CONNECT_WAIT)
+    }
+
+    /// As [`Address::reconnect`], for who has not that much time.
+    pub(super) fn reconnect_within(&self, purpose: Purpose, patience: Duration) -> Result<Session, Error> {
+        self.connect_within(purpose, patience, None)
+            .map_err(after_opening)
     }
 
     /// A session for a listener, and what rings.

@@ -49,20 +49,13 @@ fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenErro
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), \
                current_setting('fsync') = 'on', current_setting('synchronous_commit') <> 'off', pg_is_in_recovery(), \
                current_schema() IS NOT NULL, current_setting('transaction_read_only') = 'on'";
-    let row = one(session, sql).map_err(|error| address.open_error(error))?;
-    let read = || -> Result<(i32, String, bool, bool, bool, bool, bool), Error> {
-        Ok((
-            get(&row, 0)?,
-            get(&row, 1)?,
-            get(&row, 2)?,
-            get(&row, 3)?,
-            get(&row, 4)?,
-            get(&row, 5)?,
-            get(&row, 6)?,
-        ))
-    };
-    let (version, encoding, fsync, synchronous_commit, is_standby, has_schema, is_read_only) =
-        read().map_err(|error| address.open_error(error))?;
+    let failed = |error| address.open_error(error);
+    let row = one(session, sql).map_err(failed)?;
+    let version: i32 = get(&row, 0).map_err(failed)?;
+    let encoding: String = get(&row, 1).map_err(failed)?;
+    let flag = |column| get::<bool>(&row, column).map_err(failed);
+    let (fsync, synchronous_commit) = (flag(2)?, flag(3)?);
+    let (is_standby, has_schema, is_read_only) = (flag(4)?, flag(5)?, flag(6)?);
     let server = address.to_string();
     let unsuitable = |reason: String| {
         Err(OpenError::Unsuitable {

@@ -30,6 +30,7 @@ mod reader;
 mod readers;
 mod receipts;
 mod refusals;
+mod replica;
 mod rows;
 mod schema;
 mod session;
@@ -53,6 +54,7 @@ use crate::records::{Birth, Identity, StoredLifecycle};
 use address::{Address, Purpose};
 use news::{Announcer, PostgresListener};
 use readers::Readers;
+use replica::ReplicaReaders;
 use writer::PostgresWriter;
 
 /// How to open a store over PostgreSQL.
@@ -77,6 +79,18 @@ pub struct PostgresOptions {
     /// A file in PEM format of those who are trusted, besides whom the system trusts, to issue a server's certificate; where an
     /// address says `sslrootcert`, that file instead. Every address must say `sslmode=require` then.
     pub tls_root_certificates: Option<PathBuf>,
+    /// Where lists and reports may be read: see [`Store::read_behind`].
+    pub replica: Option<Replica>,
+}
+
+/// A standby of the database, that PostgreSQL itself keeps (streaming replication).
+#[derive(Clone)]
+pub struct Replica {
+    /// As [`PostgresOptions::dsn`]; of the same database.
+    pub dsn: String,
+    /// What is read there is at most so old; where the standby is further behind, or lost, the primary is read. The primary is
+    /// asked twice in this time how far it is: some seconds are a good bound, and 0 leaves the standby unused.
+    pub max_staleness: Duration,
 }
 
 impl PostgresOptions {
@@ -90,6 +104,7 @@ impl PostgresOptions {
             read_statement: MAX_READ,
             write_statement: WRITE_STATEMENT,
             tls_root_certificates: None,
+            replica: None,
         }
     }
 }
@@ -100,6 +115,7 @@ pub struct PostgresStore {
     address: Address,
     node: String,
     readers: Readers,
+    replica: Option<ReplicaReaders>,
     announcer: Arc<Announcer>,
     /// Where it is told what was written.
     channel: String,
@@ -112,12 +128,23 @@ impl PostgresStore {
     /// Every one of [`OpenError`] that speaks of a server; [`OpenError::is_worth_waiting`] tells which may pass.
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
         let address = Address::parse(options)?;
+        let replica = options.replica.as_ref();
+        let replica = replica
+            .map(|replica| {
+                let address = address.of_replica(&replica.dsn, options)?;
+                Ok((address, replica.max_staleness))
+            })
+            .transpose()?;
         let identity = connect::prepare(&address, birth)?;
         let channel = news::channel(&identity.store_id);
         let announcer =
             Announcer::start(address.clone(), &channel).map_err(|error| address.open_error(error))?;
+        let replica = replica.map(|(address, max_staleness)| {
+            ReplicaReaders::new(address, identity.store_id, max_staleness, options.readers)
+        });
         Ok(Self {
             identity,
+            replica,
             readers: Readers::new(address.clone(), options.readers),
             address,
             node: options.node.clone(),
@@ -140,6 +167,9 @@ impl PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.readers.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
     }
 }
 
@@ -156,6 +186,13 @@ impl Store for PostgresStore {
             self.announcer.clone(),
         )?;
         Ok(Box::new(writer))
+    }
+
+    fn read_behind(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {
+        match &self.replica {
+            Some(replica) => replica.read(&self.readers, job),
+            None => self.readers.read(job),
+        }
     }
 
     fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {

@@ -9,6 +9,7 @@ mod plans;
 mod positions;
 mod proxy;
 mod refusals;
+mod replica;
 mod server;
 mod sessions;
 mod tls;
