@@ -126,11 +126,15 @@ impl Address {
         if purpose == Purpose::Read {
             session.set_reading();
         }
+        // So that a node that is cut off does not hold a connection for hours.
+        let keepalive = KEEPALIVE.as_secs();
         session
             .batch(&format!(
                 "{}; SET statement_timeout = {}; SET lock_timeout = {}; \
                  SET idle_in_transaction_session_timeout = {}; SET client_encoding = 'UTF8'; \
-                 SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'",
+                 SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'; \
+                 SET tcp_keepalives_idle = {keepalive}; SET tcp_keepalives_interval = {keepalive}; \
+                 SET tcp_keepalives_count = 2",
                 terms.settings,
                 terms.statement.as_millis(),
                 LOCK_PATIENCE.as_millis(),

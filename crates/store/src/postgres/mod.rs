@@ -17,6 +17,7 @@ mod counts;
 mod dead_letters;
 mod driver;
 mod dsn;
+mod expiry;
 mod group;
 mod integrity;
 mod lifecycles;

@@ -11,7 +11,7 @@ use super::connect::{ACCOUNTS, LOCKS};
 use super::group::PostgresGroup;
 use super::news::Announcer;
 use super::session::Step;
-use super::{api_keys, dead_letters, parties, receipts};
+use super::{expiry, parties};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::error::Error;
@@ -88,19 +88,6 @@ impl PostgresWriter {
             self.roll_back();
         }
         began.map(|_| ())
-    }
-
-    /// Work that is a transaction of its own.
-    fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        self.begin_transaction(&[Step::new("BEGIN", &[])])?;
-        let done = work(self);
-        if done.is_ok() {
-            self.claimed.session.batch("COMMIT")?;
-            self.in_transaction = false;
-        } else {
-            self.roll_back();
-        }
-        done
     }
 
     /// Where places run low, partitions are made before they are needed.
@@ -183,13 +170,13 @@ impl Writer for PostgresWriter {
     }
 
     fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
-        let limit = i64::from(limit);
-        self.transaction(|writer| {
-            let session = &mut writer.claimed.session;
-            Ok(receipts::expire_answers(session, expiry.answers_before, limit)?
-                + receipts::expire_batches(session, expiry.batches_before, limit)?
-                + api_keys::expire_tokens(session, expiry.now, limit)?
-                + dead_letters::expire(session, expiry.dead_letters_before, limit)?)
-        })
+        self.begin_transaction(&[Step::new("BEGIN", &[])])?;
+        let expired = expiry::expire(&mut self.claimed.session, expiry, i64::from(limit));
+        if expired.is_ok() {
+            self.in_transaction = false;
+        } else {
+            self.roll_back();
+        }
+        expired
     }
 }

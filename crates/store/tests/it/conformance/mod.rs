@@ -13,7 +13,7 @@ mod lists;
 mod log;
 mod parties;
 mod reading;
-mod receipts;
+pub(crate) mod receipts;
 mod reopening;
 pub(crate) mod trail;
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod crashes;
 mod damage;
+mod expiry;
 mod news;
 mod opening;
 mod plans;
