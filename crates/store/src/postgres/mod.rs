@@ -17,6 +17,7 @@ mod counts;
 mod dead_letters;
 mod driver;
 mod group;
+pub(crate) mod import;
 mod integrity;
 mod lifecycles;
 mod lists;
@@ -40,7 +41,7 @@ use model::time::Timestamp;
 use crate::api::{Reader, Store, Writer};
 use crate::error::{Error, OpenError};
 use crate::limits::READERS;
-use crate::records::{Birth, Identity, StoredLifecycle};
+use crate::records::{Birth, Identity, Migrated, StoredLifecycle};
 
 use address::{Address, Purpose};
 use readers::Readers;
@@ -82,15 +83,31 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`OpenError::BadAddress`], [`OpenError::Unreachable`], [`OpenError::LoginRefused`], [`OpenError::Unsuitable`],
-    /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::NotWritable`] and [`OpenError::Store`].
+    /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::HalfCopied`], [`OpenError::NotWritable`] and [`OpenError::Store`].
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
         let address = Address::parse(&options.dsn, &options.node)?;
-        Ok(Self {
-            identity: connect::prepare(&address, birth)?,
-            readers: Readers::new(address.clone(), options.readers),
+        let (identity, _) = connect::prepare(&address, birth)?;
+        Ok(Self::of(address, identity, &options.node, options.readers))
+    }
+
+    /// Brings the schema of a database up to date, and makes the store if the database is empty.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`].
+    pub fn migrate(options: &PostgresOptions, birth: &Birth) -> Result<Migrated, OpenError> {
+        let address = Address::parse(&options.dsn, &options.node)?;
+        let (_, migrated) = connect::prepare(&address, birth)?;
+        Ok(migrated)
+    }
+
+    /// A store whose database is as it has to be.
+    fn of(address: Address, identity: Identity, node: &str, readers: usize) -> Self {
+        Self {
+            identity,
+            readers: Readers::new(address.clone(), readers),
             address,
-            node: options.node.clone(),
-        })
+            node: node.to_owned(),
+        }
     }
 }
 
