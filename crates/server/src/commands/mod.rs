@@ -3,10 +3,12 @@
 
 mod completions;
 mod config;
+mod copy;
 mod demo;
 mod healthcheck;
 mod history;
 mod lifecycle;
+mod migrate;
 mod openapi;
 mod output;
 mod replay;
@@ -40,6 +42,8 @@ enum Command {
     Replay(replay::Replay),
     History(history::History),
     Verify(verify::Verify),
+    Migrate(migrate::Migrate),
+    Copy(copy::Copy),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
     User(user::UserCommand),
@@ -58,6 +62,8 @@ impl Command {
             Self::Replay(_)
             | Self::History(_)
             | Self::Verify(_)
+            | Self::Migrate(_)
+            | Self::Copy(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
             | Self::User(_)
@@ -84,6 +90,18 @@ impl DataDir {
         let named = std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty());
         named.map_or_else(|| DEFAULT_DATA_DIR.into(), PathBuf::from)
     }
+}
+
+/// The variables that name a database, the first of which that is set counts: they hold a password, so they are read by hand, and no
+/// help shows what is in them.
+const PG_DSN_VARIABLES: [&str; 2] = ["PG_DSN", "DATABASE_URL"];
+
+/// The database that the environment names.
+fn pg_dsn_of_environment() -> Option<String> {
+    let mut set = PG_DSN_VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    set.find(|dsn| !dsn.is_empty())
 }
 
 /// How a command ended.
@@ -177,6 +195,8 @@ pub fn main() -> ExitCode {
             Command::Replay(replay) => replay.run().await,
             Command::History(history) => history.run(),
             Command::Verify(verify) => verify.run(),
+            Command::Migrate(migrate) => migrate.run(),
+            Command::Copy(copy) => copy.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
             Command::User(user) => user.run().await,

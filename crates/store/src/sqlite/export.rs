@@ -32,6 +32,9 @@ pub(crate) struct Export {
     pub(crate) birth: Birth,
 }
 
+/// Takes a chunk of rows.
+pub(crate) type TakeChunk<'a> = dyn FnMut(&[Vec<Value>]) -> Result<(), CopyError> + 'a;
+
 /// What tells a store, as it is now, from every other one and from what it was before.
 pub(crate) struct Mark {
     /// Over what changes whenever anything does.
@@ -120,7 +123,7 @@ impl Export {
         table: &'static Table,
         done: u64,
         (most_rows, most_bytes): (usize, usize),
-        take: &mut dyn FnMut(&[Vec<Value>]) -> Result<(), CopyError>,
+        take: &mut TakeChunk<'_>,
     ) -> Result<(), CopyError> {
         let failed = |error: rusqlite::Error| CopyError::Reading {
             table: table.name,
