@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::head::DelayScale;
 use model::lifecycle::shipped;
+use model::time::Timestamp;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
@@ -30,6 +31,20 @@ pub enum StartError {
     Random(String),
 }
 
+/// Random numbers that nobody can foretell.
+pub(crate) fn system_random() -> Result<StdRng, StartError> {
+    StdRng::try_from_rng(&mut SysRng).map_err(|error| StartError::Random(error.to_string()))
+}
+
+/// What a store is born with, if there is none.
+pub(crate) fn birth(random: &mut StdRng, at: Timestamp) -> Birth {
+    Birth {
+        store_id: random.random(),
+        event_id_key: random.random(),
+        at,
+    }
+}
+
 /// A store with its engine running.
 pub struct App {
     engine: Engine,
@@ -54,15 +69,9 @@ impl App {
         quotas: Quotas,
         observer: Option<Observer>,
     ) -> Result<Self, StartError> {
-        let mut random =
-            StdRng::try_from_rng(&mut SysRng).map_err(|error| StartError::Random(error.to_string()))?;
+        let mut random = system_random()?;
         let clock = Arc::new(SystemClock);
-        let birth = Birth {
-            store_id: random.random(),
-            event_id_key: random.random(),
-            at: clock.now(),
-        };
-        let store = place.open(&birth)?;
+        let store = place.open(&birth(&mut random, clock.now()))?;
         store.pin_lifecycles(&shipped(), clock.now())?;
         let engine = Engine::start(Options {
             store,

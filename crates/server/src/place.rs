@@ -10,7 +10,7 @@ use store::folder::DataFolder;
 use store::limits::READERS;
 use store::postgres::{PostgresOptions, PostgresStore, Replica};
 use store::sqlite::{SqliteOptions, SqliteStore};
-use store::{Birth, OpenError, Store};
+use store::{Birth, Migrated, OpenError, Store};
 
 use crate::clock::{Clock, SystemClock};
 use crate::settings::{Secret, Settings};
@@ -101,6 +101,14 @@ impl StorePlace {
                 Arc::new(store)
             }
         })
+    }
+
+    /// Brings the store up to date, made if there is none, without using it.
+    pub(crate) fn migrate(&self, birth: &Birth) -> Result<Migrated, OpenError> {
+        match self {
+            Self::Folder(folder) => SqliteStore::migrate(&DataFolder::lock(folder)?, birth),
+            Self::Postgres(place) => PostgresStore::migrate(&place.options, birth),
+        }
     }
 
     /// Opens a store that is there, to look into it; a server may be running on it. Of a data folder, not for a process that has

@@ -178,6 +178,14 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn history(&mut self, order: &OrderRecord) -> Result<Vec<LogEntry>, Error>;
 
+    /// All entries of each of these orders, oldest first: what [`Reader::history`] says of each, in one go.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn histories(&mut self, orders: &[OrderRecord]) -> Result<Vec<Vec<LogEntry>>, Error> {
+        orders.iter().map(|order| self.history(order)).collect()
+    }
+
     /// Orders after a key, by rising key.
     ///
     /// # Errors
@@ -201,6 +209,16 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`].
     fn older_fingerprints(&mut self, order: OrderKey) -> Result<Vec<Fingerprint>, Error>;
+
+    /// The same of each of these orders.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn older_fingerprints_of(&mut self, orders: &[OrderRecord]) -> Result<Vec<Vec<Fingerprint>>, Error> {
+        let each = orders.iter();
+        each.map(|order| self.older_fingerprints(order.head.order))
+            .collect()
+    }
 
     /// A dead letter.
     ///

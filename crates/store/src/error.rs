@@ -96,8 +96,8 @@ pub enum OpenError {
     },
     /// An older version wrote it, and it is only to be read.
     #[error(
-        "{path} was written by an older version (store format {found}, this version reads {known}): start the server on it once, \
-         which brings it up to date"
+        "{path} was written by an older version (store format {found}, this version reads {known}): run `waybill migrate`, or start the server \
+         on it once: both bring it up to date"
     )]
     Older {
         /// The database file.
@@ -221,6 +221,14 @@ pub enum OpenError {
         /// Why not, and what would do.
         reason: String,
     },
+    /// A database server with a part of a store, whose copy has not come to its end.
+    #[error(
+        "{server} holds a store that is only half copied: finish it with the same `waybill copy`, or drop the database"
+    )]
+    HalfCopied {
+        /// The server, without password.
+        server: String,
+    },
     /// A lifecycle's stored definition differs from the one to be pinned under its name and version.
     #[error(
         "lifecycle {name} version {version} differs from the one this store knows: give the changed definition a new version"
@@ -258,6 +266,7 @@ impl OpenError {
             | Self::Older { .. }
             | Self::NotAStore(_)
             | Self::HalfWritten { .. }
+            | Self::HalfCopied { .. }
             | Self::BadAddress(_)
             | Self::BadReplicaAddress(_)
             | Self::BadCertificates { .. }

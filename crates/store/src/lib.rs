@@ -10,6 +10,7 @@
 
 pub mod accounts;
 mod api;
+pub mod copy;
 mod deltas;
 mod digest;
 mod error;
@@ -26,7 +27,7 @@ pub use api::{Group, Listener, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
     BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites,
-    HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Miscount, NewDeadLetter,
-    NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven, StatusCount,
-    StoredAnswer, StoredLifecycle, Totals,
+    HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Migrated, Miscount,
+    NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven,
+    StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };

@@ -52,6 +52,11 @@ pub const MAX_PAGE: u32 = 10_000;
 /// order that it shows, and a group of young orders touches a row or two a status. Stored: it never changes.
 pub const BLOCK_ORDERS: i64 = 4_096;
 
+/// Rows that are copied to another database at once: enough that a sync each is nothing, and a second at most that is done anew.
+pub const COPIED_ROWS: usize = 20_000;
+/// About how many bytes of them, as a receipt or a refused submission may be long: they are in memory meanwhile.
+pub const COPIED_BYTES: usize = 16 << 20;
+
 /// PostgreSQL: how long logging in may take before the server counts as out of reach.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// Longest that a writer's statement may run: the largest group takes a second or two on a busy server.

@@ -32,6 +32,15 @@ pub struct Identity {
     pub event_id_key: [u8; 16],
 }
 
+/// What bringing a schema up to date came to: its versions before and after. Before there was a store, that is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// Before.
+    pub from: i64,
+    /// After.
+    pub to: i64,
+}
+
 /// A commit's number, from 1, without gaps. To a writer it counts the writer's own commits, to a reader all of the store:
 /// with one writer that is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

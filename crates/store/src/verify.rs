@@ -5,10 +5,12 @@
 //! whole list. The caller holds the store's lock, so that nothing changes meanwhile.
 
 mod counts;
+mod together;
 
 use std::collections::HashMap;
 use std::fmt;
 
+use model::fingerprint::Fingerprint;
 use model::head::DelayScale;
 use model::history::Folded;
 use model::ids::{LifecycleId, OrderKey, Position};
@@ -20,6 +22,7 @@ use crate::error::Error;
 use crate::records::{CommitId, CommitRecord, LogEntry, OrderRecord};
 
 use counts::Counts;
+use together::Ahead;
 
 /// Rows read at a time: well within the bound on a read.
 const PAGE: u32 = 500;
@@ -65,6 +68,7 @@ pub fn verify(store: &dyn Store, progress: &mut dyn FnMut(&Report)) -> Report {
         store,
         report: Report::default(),
         counts: Counts::default(),
+        ahead: Ahead::default(),
         folded_entries: 0,
         unreadable_rows: 0,
     };
@@ -78,6 +82,7 @@ struct Verification<'a> {
     store: &'a dyn Store,
     report: Report,
     counts: Counts,
+    ahead: Ahead,
     folded_entries: u64,
     unreadable_rows: u32,
 }
@@ -226,46 +231,6 @@ impl Verification<'_> {
         chain.position = Position::new(last.saturating_add(i64::from(commit.entries)));
     }
 
-    fn entries_of(&mut self, commit: &CommitRecord) -> Vec<Entry> {
-        let mut next = commit.first_position.get();
-        let end = next.saturating_add(i64::from(commit.entries));
-        let mut entries = Vec::new();
-        while next < end {
-            let wanted = u32::try_from(end - next).unwrap_or(PAGE).min(PAGE);
-            let after = Position::new(next.saturating_sub(1));
-            let page = match self.page(|reader, limit| reader.log(after, limit.min(wanted))) {
-                Ok(page) => page,
-                Err(error) => {
-                    if self.unreadable(format!("position {next}"), &error) {
-                        break;
-                    }
-                    next += 1;
-                    continue;
-                }
-            };
-            let found = page.into_iter().take_while(|found| found.position.get() < end);
-            let before = next;
-            for LogEntry { position, entry } in found {
-                self.missing(next, position.get());
-                next = position.get() + 1;
-                entries.push(entry);
-            }
-            if next == before {
-                self.missing(next, end);
-                break;
-            }
-        }
-        entries
-    }
-
-    fn missing(&mut self, from: i64, to: i64) {
-        if to - from == 1 {
-            self.found(format!("position {from}"), "is missing");
-        } else if to > from {
-            self.found(format!("positions {from} to {}", to - 1), "are missing");
-        }
-    }
-
     fn orders(&mut self, progress: &mut dyn FnMut(&Report)) {
         let Some(lifecycles) = self.noting("lifecycles", self.store.lifecycles()) else {
             return;
@@ -283,7 +248,7 @@ impl Verification<'_> {
             match self.page(|reader, limit| reader.orders(after, limit)) {
                 Ok(page) => {
                     after = page.last().map_or(last, |order| order.head.order);
-                    page.iter().for_each(|order| self.order(order, &lifecycles));
+                    self.orders_of(&page, &lifecycles);
                 }
                 Err(error) => {
                     after = after.next();
@@ -304,7 +269,13 @@ impl Verification<'_> {
         self.compare_counts();
     }
 
-    fn order(&mut self, order: &OrderRecord, lifecycles: &HashMap<LifecycleId, Lifecycle>) {
+    /// `read` is what could be read together with what other orders have: otherwise it is read here.
+    fn order(
+        &mut self,
+        order: &OrderRecord,
+        read: Option<(Vec<LogEntry>, Vec<Fingerprint>)>,
+        lifecycles: &HashMap<LifecycleId, Lifecycle>,
+    ) {
         self.report.orders += 1;
         let place = format!("order {}", order.public_id);
         let head = &order.head;
@@ -315,7 +286,8 @@ impl Verification<'_> {
                 format!("has the unknown lifecycle {}", head.lifecycle.get()),
             );
         };
-        let history = self.store.reading(|reader| reader.history(order));
+        let (history, older) = read.unzip();
+        let history = history.map_or_else(|| self.store.reading(|reader| reader.history(order)), Ok);
         let Some(history) = self.noting(&place, history) else {
             return;
         };
@@ -329,12 +301,19 @@ impl Verification<'_> {
         }
         let entries: Vec<Entry> = history.into_iter().map(|found| found.entry).collect();
         match History::new(lifecycle, &entries).fold(DelayScale::ONE) {
-            Ok(folded) => self.compare(&place, order, &entries, &folded),
+            Ok(folded) => self.compare(&place, order, &entries, older, &folded),
             Err(fault) => self.found(place, fault.to_string()),
         }
     }
 
-    fn compare(&mut self, place: &str, order: &OrderRecord, entries: &[Entry], folded: &Folded) {
+    fn compare(
+        &mut self,
+        place: &str,
+        order: &OrderRecord,
+        entries: &[Entry],
+        older: Option<Vec<Fingerprint>>,
+        folded: &Folded,
+    ) {
         if without_times(&order.head) != without_times(&folded.head) {
             self.found(
                 place,
@@ -367,9 +346,13 @@ impl Verification<'_> {
                 "its details or its reference are not those it was created with",
             );
         }
-        let older = self
-            .store
-            .reading(|reader| reader.older_fingerprints(order.head.order));
+        let older = older.map_or_else(
+            || {
+                self.store
+                    .reading(|reader| reader.older_fingerprints(order.head.order))
+            },
+            Ok,
+        );
         let Some(mut older) = self.noting(place, older) else {
             return;
         };

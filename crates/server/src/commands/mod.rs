@@ -3,10 +3,12 @@
 
 mod completions;
 mod config;
+mod copy;
 mod demo;
 mod healthcheck;
 mod history;
 mod lifecycle;
+mod migrate;
 mod openapi;
 mod output;
 mod replay;
@@ -42,6 +44,8 @@ enum Command {
     Replay(replay::Replay),
     History(history::History),
     Verify(verify::Verify),
+    Migrate(migrate::Migrate),
+    Copy(copy::Copy),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
     User(user::UserCommand),
@@ -60,6 +64,8 @@ impl Command {
             Self::Replay(_)
             | Self::History(_)
             | Self::Verify(_)
+            | Self::Migrate(_)
+            | Self::Copy(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
             | Self::User(_)
@@ -91,8 +97,7 @@ impl StoreArgs {
         if let Some(dir) = &self.data_dir {
             return StorePlace::Folder(dir.clone());
         }
-        let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        if let Some(dsn) = named("PG_DSN").or_else(|| named("DATABASE_URL")) {
+        if let Some(dsn) = pg_dsn_of_environment() {
             return StorePlace::of_dsn(&Secret::new(&dsn));
         }
         let dir = std::env::var_os("WAYBILL_DATA_DIR").filter(|dir| !dir.is_empty());
@@ -108,6 +113,18 @@ impl StoreArgs {
         };
         Box::new(move |number| format!("waybill history {number} {place}"))
     }
+}
+
+/// The variables that name a database, the first of which that is set counts: they hold a password, so they are read by hand, and no
+/// help shows what is in them.
+const PG_DSN_VARIABLES: [&str; 2] = ["PG_DSN", "DATABASE_URL"];
+
+/// The database that the environment names.
+fn pg_dsn_of_environment() -> Option<String> {
+    let mut set = PG_DSN_VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    set.find(|dsn| !dsn.is_empty())
 }
 
 /// How a command ended.
@@ -205,6 +222,8 @@ pub fn main() -> ExitCode {
             Command::Replay(replay) => replay.run().await,
             Command::History(history) => history.run(),
             Command::Verify(verify) => verify.run(),
+            Command::Migrate(migrate) => migrate.run(),
+            Command::Copy(copy) => copy.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
             Command::User(user) => user.run().await,

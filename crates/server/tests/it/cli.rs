@@ -19,7 +19,7 @@ use crate::harness::wire::Wire;
 use crate::olist::Folder;
 
 /// A store with the one made-up order of the Olist fixtures in it, and its tracking number.
-fn replayed(data_dir: &Path) -> String {
+pub(crate) fn replayed(data_dir: &Path) -> String {
     let folder = Folder::new();
     let mut command = waybill();
     command.args(["replay", "olist"]).arg(folder.path());

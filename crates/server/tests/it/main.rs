@@ -7,11 +7,13 @@
 
 mod cli;
 mod client;
+mod copy;
 mod crash;
 mod engine;
 mod full_disk;
 mod harness;
 mod http;
+mod migrate;
 mod olist;
 mod replay;
 mod replay_over_http;

@@ -11,7 +11,7 @@ use super::connect::one;
 use super::convert::{bytes, get};
 use super::numbers::Sequences;
 use super::session::Session;
-use crate::digest::genesis;
+use crate::digest::{ONE_WRITER, genesis};
 use crate::error::{Error, Trouble};
 use crate::limits::{MAX_WRITERS, SESSION_END_PAUSE, SESSION_END_WAIT};
 
@@ -103,8 +103,9 @@ fn session_of(session: &mut Session) -> Result<Claim, Error> {
     let (process, began) = (get(&row, 1)?, get(&row, 2)?);
     // At once: nobody else has this number.
     session.query("SELECT pg_advisory_lock($1, $2)", &[&CLAIMS, &lock])?;
-    let sql = "SELECT writer FROM generate_series(1, $1::int) AS writer WHERE pg_try_advisory_lock($2, writer) LIMIT 1";
-    let free = session.first(sql, &[&MAX_WRITERS, &CHAINS])?;
+    let sql = "SELECT writer FROM generate_series($1::int, $2::int) AS writer WHERE pg_try_advisory_lock($3, writer) LIMIT 1";
+    let first = first_open_chain(session)?;
+    let free = session.first(sql, &[&first, &MAX_WRITERS, &CHAINS])?;
     let row = free.ok_or_else(|| Error::Unavailable {
         trouble: Trouble::Busy,
         detail: format!("{MAX_WRITERS} writers are at work already"),
@@ -135,6 +136,15 @@ fn end_session(session: &mut Session, lost: &Claim) -> Result<bool, Error> {
         }
         std::thread::sleep(SESSION_END_PAUSE);
     }
+}
+
+/// Behind the chain of an embedded store that was copied here, which is closed: should somebody start the old store again, what it writes
+/// and what is written here are not taken for each other. Its commits were made by no session, so by the claim 0.
+fn first_open_chain(session: &mut Session) -> Result<i32, Error> {
+    let sql =
+        "SELECT coalesce(max(writer), 0) + 1 FROM commits WHERE writer = $1 AND number = 1 AND claim = 0";
+    let row = session.first(sql, &[&ONE_WRITER.cast_signed()])?;
+    row.map_or(Ok(1), |row| get(&row, 0))
 }
 
 /// Nothing is built on a log whose end is damaged.

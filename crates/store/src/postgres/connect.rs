@@ -8,14 +8,15 @@ use super::schema;
 use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{ANSWER_GRACE, MIGRATION, MIGRATION_WAIT};
-use crate::records::{Birth, Identity};
+use crate::records::{Birth, Identity, Migrated};
 
 /// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making
-/// partitions (in the schema), 4: changing accounts.
+/// partitions (in the schema), 4: changing accounts, 5: copying a store to the database.
 pub(super) const LOCKS: i32 = 0x5742_494C;
 pub(super) const MIGRATING: i32 = 1;
 pub(super) const PINNING: i32 = 2;
 pub(super) const ACCOUNTS: i32 = 4;
+pub(super) const COPYING: i32 = 5;
 /// The oldest server that is known to work.
 const OLDEST_SERVER: i32 = 150_000;
 /// One script a version, never changed once released: `store_migrations` says which were run.
@@ -29,11 +30,12 @@ const MIGRATIONS: [(&str, &str); 2] = [
 
 /// Checks the server, and runs what migrations the database lacks, each in a transaction of its own. Of many nodes that
 /// start at once one does it, and the others wait.
-pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, OpenError> {
+pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<(Identity, Migrated), OpenError> {
     let mut session = address.connect(Purpose::Prepare)?;
     check_server(address, &mut session)?;
     let failed = |error| address.open_error(error);
     lock(&mut session).map_err(failed)?;
+    check_whole(address, &mut session)?;
     let version = check_version(address, &mut session)?;
     if version < known_version() {
         session.set_patience(MIGRATION);
@@ -41,13 +43,28 @@ pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, Open
         session.set_patience(MIGRATION_WAIT + ANSWER_GRACE);
     }
     check_ownership(address, &mut session)?;
-    read_identity(&mut session).map_err(failed)
+    let migrated = Migrated {
+        from: version,
+        to: known_version(),
+    };
     // The session ends here, and its lock with it.
+    Ok((read_identity(&mut session).map_err(failed)?, migrated))
+}
+
+/// A store that is being copied to the database is none yet.
+fn check_whole(address: &Address, session: &mut Session) -> Result<(), OpenError> {
+    if is_half_copied(session).map_err(|error| address.open_error(error))? {
+        return Err(OpenError::HalfCopied {
+            server: address.to_string(),
+        });
+    }
+    Ok(())
 }
 
 /// Finds the store of a database, and changes nothing.
 pub(super) fn find(address: &Address) -> Result<Identity, OpenError> {
     let mut session = address.connect(Purpose::Prepare)?;
+    check_whole(address, &mut session)?;
     let (found, known) = (check_version(address, &mut session)?, known_version());
     match found {
         0 => Err(OpenError::NoStore(address.path())),
@@ -60,7 +77,7 @@ pub(super) fn find(address: &Address) -> Result<Identity, OpenError> {
     }
 }
 
-fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenError> {
+pub(super) fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), \
                current_setting('fsync') = 'on', current_setting('synchronous_commit') <> 'off', pg_is_in_recovery(), \
                current_schema() IS NOT NULL, current_setting('transaction_read_only') = 'on'";
@@ -109,15 +126,20 @@ fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenErro
     Ok(())
 }
 
-fn lock(session: &mut Session) -> Result<(), Error> {
+pub(super) fn lock(session: &mut Session) -> Result<(), Error> {
     let wait = MIGRATION_WAIT.as_millis();
     session.batch(&format!("SET lock_timeout = {wait}"))?;
     session.query("SELECT pg_advisory_lock($1, $2)", &[&LOCKS, &MIGRATING])?;
     Ok(())
 }
 
-/// How many migrations were run.
-fn check_version(address: &Address, session: &mut Session) -> Result<i64, OpenError> {
+/// Whether a copy of another store was begun here and has not come to its end: see [`super::import`].
+pub(super) fn is_half_copied(session: &mut Session) -> Result<bool, Error> {
+    get(&one(session, "SELECT to_regclass('store_copy') IS NOT NULL")?, 0)
+}
+
+/// How many migrations were run, if this version knows them all.
+pub(super) fn check_version(address: &Address, session: &mut Session) -> Result<i64, OpenError> {
     let failed = |error| address.open_error(error);
     let sql = "SELECT to_regclass('store_migrations') IS NOT NULL, \
                EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = current_schema()::regnamespace)";
@@ -133,8 +155,7 @@ fn check_version(address: &Address, session: &mut Session) -> Result<i64, OpenEr
             Ok(0)
         };
     }
-    let row = one(session, "SELECT coalesce(max(number), 0) FROM store_migrations").map_err(failed)?;
-    let (found, known): (i64, i64) = (get(&row, 0).map_err(failed)?, known_version());
+    let (found, known) = (run_migrations(session).map_err(failed)?, known_version());
     if found > known {
         return Err(OpenError::Newer {
             path: address.path(),
@@ -161,7 +182,19 @@ fn check_ownership(address: &Address, session: &mut Session) -> Result<(), OpenE
     }
 }
 
-fn migrate(session: &mut Session, version: i64, birth: &Birth) -> Result<(), Error> {
+/// How many migrations were run.
+pub(super) fn run_migrations(session: &mut Session) -> Result<i64, Error> {
+    let is_made = one(session, "SELECT to_regclass('store_migrations') IS NOT NULL")?;
+    if !get::<bool>(&is_made, 0)? {
+        return Ok(0);
+    }
+    get(
+        &one(session, "SELECT coalesce(max(number), 0) FROM store_migrations")?,
+        0,
+    )
+}
+
+pub(super) fn migrate(session: &mut Session, version: i64, birth: &Birth) -> Result<(), Error> {
     for (number, (name, script)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
         session.batch("BEGIN")?;
         if number == 1 {

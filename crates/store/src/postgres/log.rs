@@ -100,6 +100,20 @@ pub(super) fn of_order(session: &mut Session, order: OrderKey) -> Result<Vec<Log
     rows.iter().map(log_entry).collect()
 }
 
+/// The same of several orders, in no order.
+pub(super) fn of_orders(session: &mut Session, orders: &[i64]) -> Result<Vec<LogEntry>, Error> {
+    let sql = concat!(
+        "SELECT ",
+        entry_columns!(),
+        ", e.place + ",
+        shift_of!("e.place"),
+        " FROM UNNEST($1::bigint[]) AS wanted (order_key) JOIN order_heads h ON h.order_key = wanted.order_key \
+         JOIN entries e ON e.order_key = h.order_key AND e.place BETWEEN h.first_place AND h.last_place"
+    );
+    let rows = session.query(sql, &[&orders])?;
+    rows.iter().map(log_entry).collect()
+}
+
 fn log_entry(row: &Row) -> Result<LogEntry, Error> {
     let entry = entry_from_row(row)?;
     let position: Option<i64> = get(row, ENTRY_COLUMNS)?;

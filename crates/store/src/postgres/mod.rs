@@ -19,6 +19,7 @@ mod driver;
 mod dsn;
 mod expiry;
 mod group;
+pub(crate) mod import;
 mod integrity;
 mod lifecycles;
 mod lists;
@@ -50,7 +51,7 @@ use model::time::Timestamp;
 use crate::api::{Listener, Reader, Store, Writer};
 use crate::error::{Error, OpenError};
 use crate::limits::{MAX_READ, READERS, WRITE_STATEMENT};
-use crate::records::{Birth, Identity, StoredLifecycle};
+use crate::records::{Birth, Identity, Migrated, StoredLifecycle};
 
 use address::{Address, Purpose};
 use news::{Announcer, PostgresListener};
@@ -144,7 +145,16 @@ impl PostgresStore {
     /// # Errors
     /// Every one of [`OpenError`] that speaks of a server; [`OpenError::is_worth_waiting`] tells which may pass.
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
-        Self::opened(options, |address| connect::prepare(address, birth))
+        Self::opened(options, |address| Ok(connect::prepare(address, birth)?.0))
+    }
+
+    /// Brings the schema of a database up to date, and makes the store if the database is empty.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`].
+    pub fn migrate(options: &PostgresOptions, birth: &Birth) -> Result<Migrated, OpenError> {
+        let (_, migrated) = connect::prepare(&Address::parse(options)?, birth)?;
+        Ok(migrated)
     }
 
     fn opened(
@@ -160,12 +170,22 @@ impl PostgresStore {
             })
             .transpose()?;
         let identity = identify(&address)?;
-        let channel = news::channel(&identity.store_id);
-        let announcer =
-            Announcer::start(address.clone(), &channel).map_err(|error| address.open_error(error))?;
         let replica = replica.map(|(address, max_staleness)| {
             ReplicaReaders::new(address, identity.store_id, max_staleness, options.readers)
         });
+        Self::of(address, identity, options, replica)
+    }
+
+    /// A store whose database is as it has to be.
+    fn of(
+        address: Address,
+        identity: Identity,
+        options: &PostgresOptions,
+        replica: Option<ReplicaReaders>,
+    ) -> Result<Self, OpenError> {
+        let channel = news::channel(&identity.store_id);
+        let announcer =
+            Announcer::start(address.clone(), &channel).map_err(|error| address.open_error(error))?;
         Ok(Self {
             identity,
             replica,

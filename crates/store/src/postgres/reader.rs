@@ -1,5 +1,6 @@
 //! What a reader reads, in the one transaction it is lent for. What is not of the log reads its own tables in its own file.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use model::command::OrderRef;
@@ -69,6 +70,22 @@ impl Reader for PostgresReader<'_> {
         Ok(entries)
     }
 
+    fn histories(&mut self, orders: &[OrderRecord]) -> Result<Vec<Vec<LogEntry>>, Error> {
+        let keys = keys_of(orders);
+        let mut of_order: HashMap<OrderKey, Vec<LogEntry>> = HashMap::with_capacity(keys.len());
+        for found in log::of_orders(self.session()?, &keys)? {
+            of_order.entry(found.entry.order).or_default().push(found);
+        }
+        let history = |order: &OrderRecord| {
+            let mut entries = of_order.remove(&order.head.order).unwrap_or_default();
+            entries.sort_by_key(|found| found.entry.version);
+            let versions = entries.iter().map(|found| found.entry.version);
+            check_whole(order.head.order, order.placement.last_version, versions)?;
+            Ok(entries)
+        };
+        orders.iter().map(history).collect()
+    }
+
     fn orders(&mut self, after: OrderKey, limit: u32) -> Result<Vec<OrderRecord>, Error> {
         let sql = order_select!("WHERE o.order_key > $1 ORDER BY o.order_key LIMIT $2");
         let rows = self.session()?.query(sql, &[&after.get(), &page(limit)])?;
@@ -89,6 +106,17 @@ impl Reader for PostgresReader<'_> {
         rows.iter()
             .map(|row| Ok(Fingerprint::from_number(get::<i64>(row, 0)?.cast_unsigned())))
             .collect()
+    }
+
+    fn older_fingerprints_of(&mut self, orders: &[OrderRecord]) -> Result<Vec<Vec<Fingerprint>>, Error> {
+        let sql = "SELECT order_key, fingerprint FROM older_fingerprints WHERE order_key = ANY($1)";
+        let mut of_order: HashMap<i64, Vec<Fingerprint>> = HashMap::new();
+        for row in self.session()?.query(sql, &[&keys_of(orders)])? {
+            let fingerprint = Fingerprint::from_number(get::<i64>(&row, 1)?.cast_unsigned());
+            of_order.entry(get(&row, 0)?).or_default().push(fingerprint);
+        }
+        let of = |order: &OrderRecord| of_order.remove(&order.head.order.get()).unwrap_or_default();
+        Ok(orders.iter().map(of).collect())
     }
 
     fn dead_letter(&mut self, id: DeadLetterId) -> Result<Option<KeptDeadLetter>, Error> {
@@ -220,6 +248,10 @@ impl<'a> PostgresReader<'a> {
 
 fn page(limit: u32) -> i64 {
     i64::from(limit.min(MAX_PAGE))
+}
+
+fn keys_of(orders: &[OrderRecord]) -> Vec<i64> {
+    orders.iter().map(|order| order.head.order.get()).collect()
 }
 
 fn order_from_row(row: &Row) -> Result<OrderRecord, Error> {

@@ -5,14 +5,15 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use tokio::task::AbortHandle;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -128,6 +129,24 @@ impl Session {
             .zip(&statements)
             .map(|(step, statement)| -> Waiting<'_, _> { Box::pin(client.query(statement, &step.params)) });
         let done = drive(self.patience, in_order(answers.collect()));
+        self.noting(done)
+    }
+
+    /// Rows for a `COPY … FROM STDIN (FORMAT binary)`. Gives how many were taken.
+    pub(super) fn copy_in<'r>(
+        &mut self,
+        sql: &str,
+        types: &[Type],
+        rows: impl Iterator<Item = Vec<Param<'r>>>,
+    ) -> Result<u64, Error> {
+        let client = &self.client;
+        let done = drive(self.patience, async {
+            let mut writer = pin!(BinaryCopyInWriter::new(client.copy_in(sql).await?, types));
+            for row in rows {
+                writer.as_mut().write(&row).await?;
+            }
+            writer.finish().await
+        });
         self.noting(done)
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{BUSY_WAIT, PAGE_BYTES, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB};
-use crate::records::{Birth, Identity};
+use crate::records::{Birth, Identity, Migrated};
 
 /// `WBIL`, in the file's header: tells our file from any other database.
 const APPLICATION_ID: i64 = 0x5742_494C;
@@ -35,6 +35,11 @@ impl Database {
 
     /// Makes the file or checks it, and runs what migrations it lacks, each in a transaction of its own.
     pub(super) fn prepare(&self, birth: &Birth) -> Result<Identity, OpenError> {
+        self.bring_up_to_date(birth).map(|(identity, _)| identity)
+    }
+
+    /// See [`Database::prepare`].
+    pub(super) fn bring_up_to_date(&self, birth: &Birth) -> Result<(Identity, Migrated), OpenError> {
         self.check_file()?;
         let mut connection = self.create().map_err(|error| self.open_error(error))?;
         // Before any setting, as the journal's mode is kept in the file: it may be somebody else's.
@@ -42,11 +47,21 @@ impl Database {
         set_up_writer(&connection).map_err(|error| self.open_error(error))?;
         self.migrate(&mut connection, version, birth)
             .map_err(|error| self.open_error(error))?;
-        read_identity(&connection).map_err(|error| self.open_error(error))
+        let identity = read_identity(&connection).map_err(|error| self.open_error(error))?;
+        let migrated = Migrated {
+            from: version,
+            to: known_version(),
+        };
+        Ok((identity, migrated))
     }
 
     /// Checks a file that is only to be read.
     pub(super) fn look(&self, folder: &Path) -> Result<Identity, OpenError> {
+        self.look_by(folder).map(|(_, identity)| identity)
+    }
+
+    /// See [`Database::look`]. With the connection it was done by.
+    pub(super) fn look_by(&self, folder: &Path) -> Result<(Connection, Identity), OpenError> {
         if folder.exists() && !folder.is_dir() {
             return Err(OpenError::NotAFolder(folder.to_owned()));
         }
@@ -66,7 +81,8 @@ impl Database {
                 known,
             });
         }
-        read_identity(&connection).map_err(|error| self.open_error(error))
+        let identity = read_identity(&connection).map_err(|error| self.open_error(error))?;
+        Ok((connection, identity))
     }
 
     pub(super) fn connect_writer(&self) -> Result<Connection, Error> {

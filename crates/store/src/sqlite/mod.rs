@@ -17,6 +17,7 @@ mod core;
 mod counts;
 mod dead_letters;
 mod deferred;
+pub(crate) mod export;
 mod group;
 mod lifecycles;
 mod lists;
@@ -40,7 +41,7 @@ use crate::api::{Reader, Store, Writer};
 use crate::error::{Error, OpenError, Trouble};
 use crate::folder::DataFolder;
 use crate::limits::{CHECKPOINT_BYTES, DEFERRED_HEADS, DEFERRED_ROUND, MAX_WAL_BYTES};
-use crate::records::{Birth, Identity, StoredLifecycle};
+use crate::records::{Birth, Identity, Migrated, StoredLifecycle};
 
 use checkpoint::Checkpointer;
 use connect::Database;
@@ -109,6 +110,15 @@ impl SqliteStore {
             writer_taken: Arc::default(),
             folder: Some(Arc::new(folder)),
         })
+    }
+
+    /// Brings the schema of a locked folder's store up to date, and makes the store if there is none.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn migrate(folder: &DataFolder, birth: &Birth) -> Result<Migrated, OpenError> {
+        let (_, migrated) = Database::new(folder.database()).bring_up_to_date(birth)?;
+        Ok(migrated)
     }
 
     /// Opens the store of a folder for reading only, without its lock: another process may be writing.

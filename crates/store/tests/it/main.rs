@@ -6,6 +6,7 @@ mod backend;
 mod behind;
 mod checkpoint;
 mod conformance;
+mod copy;
 mod damage;
 mod deferred;
 mod folder;

@@ -109,8 +109,8 @@ fn a_store_of_the_first_version_is_read_once_it_is_up_to_date() {
     };
     assert!(matches!(refused, OpenError::Older { .. }), "{refused:?}");
     let expected = format!(
-        "{} was written by an older version (store format 1, this version reads 4): start the server on it once, \
-         which brings it up to date",
+        "{} was written by an older version (store format 1, this version reads 4): run `waybill migrate`, or start the server \
+         on it once: both bring it up to date",
         folder.database().display()
     );
     assert_eq!(refused.to_string(), expected);

@@ -339,7 +339,7 @@ fn place_of(group: &mut dyn Group, writes: &mut GroupWrites, order: &OrderRef) -
     writes.heads.len() - 1
 }
 
-fn admin() -> Actor {
+pub(crate) fn admin() -> Actor {
     Actor {
         role: model::role::Role::Admin,
         ..Actor::SYSTEM

@@ -8,7 +8,7 @@ use store::accounts::ApiKey;
 use super::accounts::account;
 use crate::backend::Backend;
 
-pub(super) fn key(id: &str, secret: u8) -> ApiKey {
+pub(crate) fn key(id: &str, secret: u8) -> ApiKey {
     ApiKey {
         key_id: id.into(),
         name: "scanner".into(),

@@ -3,7 +3,7 @@
 //! A new database lists its backend at the end; the scenarios are the same. After each, the store must be sound.
 
 pub(crate) mod accounts;
-mod api_keys;
+pub(crate) mod api_keys;
 pub(crate) mod dead_letters;
 mod expiry;
 mod groups;
