@@ -435,7 +435,7 @@ impl dyn Store + '_ {
         made_by(job, |job| self.read(job))
     }
 
-    /// As [`Self::reading`], of a moment ago: see [`Store::read_behind`].
+    /// As `reading`, of a moment ago: see [`Store::read_behind`].
     ///
     /// # Errors
     /// As [`Store::read`].

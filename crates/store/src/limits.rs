@@ -78,6 +78,8 @@ pub const ANNOUNCE_PAUSE: Duration = Duration::from_millis(10);
 pub const ANNOUNCE_AGAIN: Duration = Duration::from_secs(1);
 /// Before a listener's lost connection is made again, and between two tries: a server that restarts is back within a second or so.
 pub const LISTEN_PAUSE: Duration = Duration::from_millis(100);
+/// Longest that a listener waits, whatever it was told: nobody waits without an end.
+pub const LONGEST_LISTENING: Duration = Duration::from_secs(60 * 60);
 /// Longest that telling others, and beginning to listen, may take: neither touches a table.
 pub const NEWS_STATEMENT: Duration = Duration::from_secs(2);
 /// How long a replica may take to let us in, or to say how far it is, before the primary is read instead: what the one reader pays

@@ -187,6 +187,11 @@ impl Address {
         }
     }
 
+    /// The name of this node.
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
     /// Longest that a read may take.
     pub(super) const fn read_statement(&self) -> Duration {
         self.read_statement

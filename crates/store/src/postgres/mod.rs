@@ -2,7 +2,7 @@
 //!
 //! What is acknowledged is synced by the server; one that does not sync is refused. Writers of all nodes are kept apart by
 //! the database's own locks. Groups are prepared side by side and end one after the other, which gives positions without
-//! gaps: see `docs/adr/0019-postgres-positions.md`.
+//! gaps: see `docs/adr/0019-postgres-positions.md`. How nodes hear of each other, standbys and TLS: `docs/adr/0021-postgres-connections.md`.
 //!
 //! It blocks, like every store: a thread of its own drives the sockets, and whoever asks waits.
 
@@ -195,6 +195,12 @@ impl PostgresStore {
             announcer: Arc::new(announcer),
             channel,
         })
+    }
+
+    /// Why lists and reports are read on the primary although there is a replica, as of the last one; for people to see.
+    #[must_use]
+    pub fn replica_trouble(&self) -> Option<String> {
+        self.replica.as_ref().and_then(ReplicaReaders::trouble)
     }
 
     /// What the server's clock says, at some moment while this is asked: a node can tell how far its own is off.

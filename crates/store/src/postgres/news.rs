@@ -10,7 +10,7 @@ use super::address::{Address, Purpose};
 use super::session::Session;
 use crate::api::Listener;
 use crate::error::{Error, Trouble};
-use crate::limits::{ANNOUNCE_AGAIN, ANNOUNCE_PAUSE, CONNECT_WAIT, LISTEN_PAUSE};
+use crate::limits::{ANNOUNCE_AGAIN, ANNOUNCE_PAUSE, CONNECT_WAIT, LISTEN_PAUSE, LONGEST_LISTENING};
 
 /// The channel of a store: another one in the same database has another.
 pub(super) fn channel(store_id: &[u8; 16]) -> String {
@@ -39,7 +39,7 @@ impl Announcer {
         let pending = Arc::new(Pending::default());
         let (shared, notify) = (pending.clone(), format!("NOTIFY {channel}"));
         std::thread::Builder::new()
-            .name("announcer".to_owned())
+            .name(format!("news {}", address.node()))
             .spawn(move || shared.run(&address, &notify))
             .map_err(|error| Error::Unavailable {
                 trouble: Trouble::Failed,
@@ -74,12 +74,15 @@ impl Pending {
                 .as_mut()
                 .is_some_and(|session: &mut Session| session.batch(notify).is_ok());
             if is_told {
-                self.pause(ANNOUNCE_PAUSE);
-            } else {
-                session = None;
-                self.pause(ANNOUNCE_AGAIN);
-                self.lock().is_pending = true;
+                drop(self.pause(ANNOUNCE_PAUSE));
+                continue;
             }
+            session = None;
+            let mut state = self.pause(ANNOUNCE_AGAIN);
+            if state.is_closed {
+                return;
+            }
+            state.is_pending = true;
         }
     }
 
@@ -91,9 +94,10 @@ impl Pending {
         std::mem::take(&mut state.is_pending)
     }
 
-    fn pause(&self, pause: Duration) {
+    fn pause(&self, pause: Duration) -> MutexGuard<'_, State> {
         let open = |state: &mut State| !state.is_closed;
-        drop(self.changed.wait_timeout_while(self.lock(), pause, open));
+        let waited = self.changed.wait_timeout_while(self.lock(), pause, open);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -168,7 +172,7 @@ impl PostgresListener {
 
 impl Listener for PostgresListener {
     fn wait(&mut self, patience: Duration) -> bool {
-        let ends_at = Instant::now() + patience;
+        let ends_at = Instant::now() + patience.min(LONGEST_LISTENING);
         let left = || ends_at.saturating_duration_since(Instant::now());
         loop {
             let Some((_, bell)) = &self.session else {

@@ -38,6 +38,8 @@ struct State {
     asked_at: Option<Instant>,
     /// The replica is lost, and not to be asked before.
     lost_until: Option<Instant>,
+    /// Why the last read went to the primary.
+    trouble: Option<String>,
 }
 
 /// Where nothing can be read from a replica.
@@ -55,6 +57,7 @@ impl ReplicaReaders {
                 asked_at: None,
                 // The first to come finds out, alone.
                 lost_until: Some(Instant::now()),
+                trouble: None,
             }),
         }
     }
@@ -87,12 +90,12 @@ impl ReplicaReaders {
         let longest = self.address.read_statement();
         let mut lent = self.pool.take(READER_WAIT.max(2 * longest)).map_err(|_| Unfit)?;
         let known = lent.idle.take();
-        let Ok((mut session, replayed)) = self.begin(known) else {
+        let (mut session, replayed) = self.begin(known).map_err(|error| {
             // Most likely the others have been lost as well.
             self.pool.clear();
-            self.rest();
-            return Err(Unfit);
-        };
+            self.rest(&error);
+            Unfit
+        })?;
         self.lock().lost_until = None;
         let result = if self.is_fresh(replayed) {
             session.set_patience(longest + ANSWER_GRACE);
@@ -102,8 +105,8 @@ impl ReplicaReaders {
         };
         let ended = session.batch("COMMIT");
         lent.idle = Some(session).filter(|session| !session.is_broken());
-        if lent.idle.is_none() {
-            self.rest();
+        if let (None, Err(error)) = (&lent.idle, &ended) {
+            self.rest(error);
         }
         match result {
             // What the primary would answer, too.
@@ -128,8 +131,15 @@ impl ReplicaReaders {
         }
     }
 
-    fn rest(&self) {
-        self.lock().lost_until = Some(Instant::now() + REPLICA_PAUSE);
+    fn rest(&self, error: &Error) {
+        let mut state = self.lock();
+        state.lost_until = Some(Instant::now() + REPLICA_PAUSE);
+        state.trouble = Some(error.to_string());
+    }
+
+    /// Why the primary is read instead.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
     }
 
     /// Asks the primary how far its log reaches, if that was long ago. One asks, and nobody waits for it.
@@ -161,10 +171,15 @@ impl ReplicaReaders {
             state.samples.pop_front();
         }
         // The oldest asks for the least.
-        state
+        let is_fresh = state
             .samples
             .front()
-            .is_some_and(|(_, reached)| replayed >= *reached)
+            .is_some_and(|(_, reached)| replayed >= *reached);
+        state.trouble = (!is_fresh).then(|| {
+            let bound = self.max_staleness.as_millis();
+            format!("it is not known to be less than {bound} ms behind")
+        });
+        is_fresh
     }
 
     /// A session whose transaction has begun, and how far the replica had replayed before: what is seen in the transaction is at

@@ -110,10 +110,11 @@ fn groups_that_keep_more_and_nodes_that_expire_never_wait_for_each_other() {
                 })
             })
             .collect();
-        for writing in writing {
-            writing.join().unwrap();
-        }
+        let written: Vec<_> = writing.into_iter().map(|writing| writing.join()).collect();
         is_over.store(true, Ordering::Release);
+        for ended in written {
+            ended.unwrap();
+        }
         for expiring in expiring {
             expiring.join().unwrap();
         }

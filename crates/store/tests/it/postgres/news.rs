@@ -183,3 +183,34 @@ fn what_tells_others_ends_with_its_store_and_its_writers() {
     drop(listener);
     until([0, 0]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_tells_others_ends_also_where_it_cannot_tell_them() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        // One may end while it is looked at.
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+        names.filter(|name| name.trim() == "news cut-off").count()
+    };
+    let options = PostgresOptions {
+        node: "cut-off".to_owned(),
+        ..PostgresOptions::new(&database.dsn())
+    };
+    let store = PostgresStore::open(&options, &birth()).unwrap();
+    let mut clerk = Clerk::of(&store);
+    let shut = |is_open: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {is_open}", database.name());
+    database.server().batch_execute(&shut(false)).unwrap();
+    clerk.write(&[created("A-1")]);
+    assert_eq!(threads(), 1);
+    std::thread::sleep(A_WHILE);
+    drop((store, clerk));
+    let began = Instant::now();
+    while threads() > 0 {
+        assert!(began.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -80,15 +80,17 @@ fn a_standby_is_read_while_it_is_fresh_and_the_primary_once_it_lags() {
     let Some((server, standby)) = with_standby() else {
         return;
     };
-    let store = open(&server.dsn(), &standby, BOUND);
-    let mut clerk = Clerk::of(&store);
-    let store: &dyn Store = &store;
+    let opened = open(&server.dsn(), &standby, BOUND);
+    let mut clerk = Clerk::of(&opened);
+    let store: &dyn Store = &opened;
     clerk.write(&[created("A-1")]);
     until("the standby is asked", || {
         knows(store, "A-1") && readers(&standby) > 0
     });
     std::thread::sleep(BOUND);
-    assert!(knows(store, "A-1"));
+    until("the standby is read", || {
+        knows(store, "A-1") && opened.replica_trouble().is_none()
+    });
     pause(&standby);
     // As new as can be when it stopped; from here on it only ages.
     let written = Instant::now();
@@ -103,8 +105,12 @@ fn a_standby_is_read_while_it_is_fresh_and_the_primary_once_it_lags() {
         assert!(written.elapsed() < BOUND + Duration::from_secs(1), "too old");
         std::thread::sleep(Duration::from_millis(20));
     }
+    let said = opened.replica_trouble().unwrap();
+    assert_eq!(said, "it is not known to be less than 3000 ms behind");
     run(&standby, "SELECT pg_wal_replay_resume()");
-    until("it has caught up", || knows(store, "A-2"));
+    until("it has caught up", || {
+        knows(store, "A-2") && opened.replica_trouble().is_none()
+    });
 }
 
 #[test]
@@ -198,9 +204,15 @@ fn what_is_no_replica_of_the_store_is_never_read() {
         let store = open(&database.dsn(), replica, LONG);
         let order = format!("A-{number}");
         Clerk::of(&store).write(&[created(&order)]);
+        assert_eq!(store.replica_trouble(), None, "nobody has asked");
         for _ in 0..9 {
             assert!(knows(&store, &order), "{replica}");
         }
+        let said = store.replica_trouble().unwrap();
+        assert!(
+            said.contains(["another store", "cannot be reached", "no standby"][number]),
+            "{said}"
+        );
     }
     let options = PostgresOptions {
         replica: Some(Replica {
