@@ -41,10 +41,16 @@ impl App {
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start(place: impl Into<StorePlace>, observer: Option<Observer>) -> Result<Self, StartError> {
-        Self::start_scaled(&place.into(), DelayScale::ONE, Quotas::default(), observer)
+        Self::start_scaled(
+            &place.into(),
+            DelayScale::ONE,
+            Quotas::default(),
+            Arc::new(SystemClock),
+            observer,
+        )
     }
 
-    /// As [`App::start`], with automatic delays stretched and other quotas.
+    /// As [`App::start`], with automatic delays stretched, other quotas and another clock.
     ///
     /// # Errors
     /// [`StartError`]; each message names the cure.
@@ -52,11 +58,11 @@ impl App {
         place: &StorePlace,
         scale: DelayScale,
         quotas: Quotas,
+        clock: Arc<dyn Clock>,
         observer: Option<Observer>,
     ) -> Result<Self, StartError> {
         let mut random =
             StdRng::try_from_rng(&mut SysRng).map_err(|error| StartError::Random(error.to_string()))?;
-        let clock = Arc::new(SystemClock);
         let birth = Birth {
             store_id: random.random(),
             event_id_key: random.random(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledged;
 pub(crate) mod front;
+pub(crate) mod home;
 pub(crate) mod process;
 pub(crate) mod wire;
 
