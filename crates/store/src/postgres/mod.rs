@@ -11,6 +11,7 @@ mod address;
 mod api_keys;
 mod audit;
 mod claim;
+mod clock;
 mod connect;
 mod convert;
 mod counts;
