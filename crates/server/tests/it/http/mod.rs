@@ -18,4 +18,5 @@ mod roles;
 mod shipments;
 mod streams;
 mod tokens;
+mod two_nodes;
 mod versions;
