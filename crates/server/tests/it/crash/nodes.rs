@@ -104,7 +104,7 @@ impl Ordeal {
         self.longest_recovery = self.longest_recovery.max(over.elapsed());
         self.wait_for_chance();
         let (mut notes, seen) = load.end();
-        self.seen.add(seen);
+        self.seen.add(&seen);
         self.check(&mut notes);
         self.notes.extend(notes);
     }

@@ -30,7 +30,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.answered += other.answered;
         self.unavailable += other.unavailable;
         self.longest = self.longest.max(other.longest);
@@ -75,7 +75,7 @@ impl Load {
         let notes = notes.collect();
         let mut seen = Seen::default();
         for reader in self.readers {
-            seen.add(reader.join().unwrap());
+            seen.add(&reader.join().unwrap());
         }
         (notes, seen)
     }
