@@ -7,6 +7,7 @@
 mod cohort;
 mod connection;
 mod figure;
+mod home;
 mod measured;
 mod scenarios;
 mod served;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 
 use figure::Figures;
+use home::Ground;
 
 /// The server's allocator.
 #[global_allocator]
@@ -56,6 +58,14 @@ enum Scenario {
     Growth,
     /// Start, memory, disk.
     Footprint,
+    /// Batches over HTTP to durable, over PostgreSQL.
+    Postgres,
+    /// The same by two nodes over one database.
+    PostgresTwoNodes,
+    /// Shipments over HTTP, over PostgreSQL.
+    PostgresRead,
+    /// Ingest and read over HTTP in a store of 10⁵, 10⁶ and 10⁷ entries, over PostgreSQL.
+    PostgresGrowth,
     /// Ways to lay the log out, behind the decisions in docs/adr.
     Storage,
     /// The server of the others, in a process of its own.
@@ -65,8 +75,17 @@ enum Scenario {
     All,
 }
 
+impl Scenario {
+    const fn needs_postgres(self) -> bool {
+        matches!(
+            self,
+            Self::Postgres | Self::PostgresTwoNodes | Self::PostgresRead | Self::PostgresGrowth
+        )
+    }
+}
+
 /// In the order of the table.
-const ALL: [Scenario; 9] = [
+const ALL: [Scenario; 13] = [
     Scenario::IngestBatch,
     Scenario::IngestSingle,
     Scenario::IngestNdjson,
@@ -75,6 +94,10 @@ const ALL: [Scenario; 9] = [
     Scenario::Read,
     Scenario::Growth,
     Scenario::Footprint,
+    Scenario::Postgres,
+    Scenario::PostgresTwoNodes,
+    Scenario::PostgresRead,
+    Scenario::PostgresGrowth,
     Scenario::Storage,
 ];
 
@@ -121,13 +144,28 @@ fn run(scenario: Scenario, quick: bool, figures: &mut Figures) -> Result<(), Pro
         Scenario::IngestNdjson => scenarios::ingest_ndjson::run(quick, figures),
         Scenario::Engine => scenarios::engine::run(quick, figures),
         Scenario::Visible => scenarios::visible::run(quick, figures),
-        Scenario::Read => scenarios::read::run(quick, figures),
-        Scenario::Growth => scenarios::growth::run(quick, figures),
+        Scenario::Read => scenarios::read::run(quick, Ground::Embedded, figures),
+        Scenario::Growth => scenarios::growth::run(quick, Ground::Embedded, figures),
         Scenario::Footprint => scenarios::footprint::run(quick, figures),
+        Scenario::Postgres => scenarios::postgres::run(quick, figures),
+        Scenario::PostgresTwoNodes => scenarios::postgres::run_two_nodes(quick, figures),
+        Scenario::PostgresRead => scenarios::read::run(quick, Ground::Postgres, figures),
+        Scenario::PostgresGrowth => scenarios::growth::run(quick, Ground::Postgres, figures),
         Scenario::Storage => scenarios::storage::run(quick, figures),
         Scenario::ServeForMeasuring => Err("it measures nothing".into()),
-        Scenario::All => ALL
-            .into_iter()
-            .try_for_each(|scenario| run(scenario, quick, figures)),
+        Scenario::All => all(quick, figures),
     }
+}
+
+/// Everything; what needs PostgreSQL, where it is.
+fn all(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
+    for scenario in ALL {
+        if scenario.needs_postgres() && !home::has_postgres() {
+            let left_out = format!("{scenario:?} left out: {} names no server", home::SERVER_VARIABLE);
+            figure::print(&left_out);
+            continue;
+        }
+        run(scenario, quick, figures)?;
+    }
+    Ok(())
 }

@@ -11,7 +11,8 @@ use server::engine::Handle;
 use server::http::limits::{BODIES_IN_MEMORY_BYTES, SLOWEST_TIME};
 use server::http::{Http, Metrics, Options};
 use server::logging::{self, LogFormat};
-use server::settings::CorsOrigins;
+use server::place::StorePlace;
+use server::settings::{CorsOrigins, Secret};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -27,6 +28,10 @@ pub(crate) const HOLD: &str = "hold";
 pub(crate) const HELD: &str = "held";
 /// The order to go on writing.
 pub(crate) const RELEASE: &str = "release";
+/// The database that it serves, in place of a folder.
+pub(crate) const DATABASE_VARIABLE: &str = "BENCH_DATABASE";
+/// How many writers it has there.
+pub(crate) const WRITERS_VARIABLE: &str = "BENCH_WRITERS";
 /// How long it may take to end: the bench has no request under way then.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -36,9 +41,10 @@ pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
     let orders = orders()?;
     tokio::runtime::Runtime::new()?.block_on(async {
         let metrics = Metrics::new()?;
-        let app = App::start(data_dir, Some(metrics.observer()))?;
+        let place = place(data_dir)?;
+        let app = App::start(place.clone(), Some(metrics.observer()))?;
         let options = Options {
-            readers: store::limits::READERS,
+            readers: place.readers(),
             jwt_secrets: vec![secret],
             known_users_only: false,
             rate_limit_per_minute: 0,
@@ -58,6 +64,18 @@ pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
         app.stop().await?;
         Ok(())
     })
+}
+
+/// Where its store is.
+fn place(data_dir: &Path) -> Result<StorePlace, Problem> {
+    let Ok(dsn) = std::env::var(DATABASE_VARIABLE) else {
+        return Ok(data_dir.into());
+    };
+    let mut place = StorePlace::of_dsn(&Secret::new(&dsn));
+    if let (StorePlace::Postgres(database), Ok(writers)) = (&mut place, std::env::var(WRITERS_VARIABLE)) {
+        database.writers = writers.parse()?;
+    }
+    Ok(place)
 }
 
 /// The lines of standard input.

@@ -13,7 +13,8 @@ use sha2::Sha256;
 
 use crate::Problem;
 use crate::connection::{Connection, get};
-use crate::measured::{HELD, HOLD, LISTENING, RELEASE};
+use crate::home::Database;
+use crate::measured::{DATABASE_VARIABLE, HELD, HOLD, LISTENING, RELEASE, WRITERS_VARIABLE};
 use crate::system::{cpu_seconds, resident_bytes};
 
 /// What the servers of the bench sign tokens with.
@@ -38,6 +39,15 @@ impl Served {
     pub(crate) fn measured(folder: &Path) -> Result<Self, Problem> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve-for-measuring").arg("--data-dir").arg(folder);
+        Self::start(command, folder)
+    }
+
+    /// The same over PostgreSQL, with so many writers.
+    pub(crate) fn over(database: &Database, writers: usize, folder: &Path) -> Result<Self, Problem> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-for-measuring").arg("--data-dir").arg(folder);
+        command.env(DATABASE_VARIABLE, database.dsn()?);
+        command.env(WRITERS_VARIABLE, writers.to_string());
         Self::start(command, folder)
     }
 

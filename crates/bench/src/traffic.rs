@@ -139,12 +139,29 @@ pub(crate) fn posts(served: &Served, path: &str, content_type: &str, bodies: &[V
 
 /// Sends each lane over a connection of its own, as fast as it is answered.
 pub(crate) async fn drive(served: &Served, lanes: Vec<Lane>, expected: Expected) -> Result<Run, Problem> {
-    let mut connected = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        connected.push((Connection::open(served.address).await?, lane));
+    drive_each(vec![(served, lanes)], expected).await
+}
+
+/// The same for several servers at once.
+pub(crate) async fn drive_each(
+    driven: Vec<(&Served, Vec<Lane>)>,
+    expected: Expected,
+) -> Result<Run, Problem> {
+    let servers: Vec<&Served> = driven.iter().map(|(served, _)| *served).collect();
+    let mut connected = Vec::new();
+    for (served, lanes) in driven {
+        for lane in lanes {
+            connected.push((Connection::open(served.address).await?, lane));
+        }
     }
     let me = std::process::id();
-    let (server_cpu, load_cpu) = (served.cpu_seconds()?, cpu_seconds(me)?);
+    let all_cpu = || {
+        servers
+            .iter()
+            .map(|served| served.cpu_seconds())
+            .sum::<Result<f64, Problem>>()
+    };
+    let (server_cpu, load_cpu) = (all_cpu()?, cpu_seconds(me)?);
     let began = Instant::now();
     let mut driven = JoinSet::new();
     for (mut connection, lane) in connected {
@@ -166,7 +183,7 @@ pub(crate) async fn drive(served: &Served, lanes: Vec<Lane>, expected: Expected)
     }
     Ok(Run {
         seconds: began.elapsed().as_secs_f64(),
-        server_cpu: served.cpu_seconds()? - server_cpu,
+        server_cpu: all_cpu()? - server_cpu,
         load_cpu: cpu_seconds(me)? - load_cpu,
     })
 }

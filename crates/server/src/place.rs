@@ -5,18 +5,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model::time::Timestamp;
 use store::folder::DataFolder;
 use store::limits::READERS;
-use store::postgres::{PostgresOptions, PostgresStore};
+use store::postgres::{PostgresOptions, PostgresStore, Replica};
 use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, OpenError, Store};
 
+use crate::clock::{Clock, SystemClock};
 use crate::settings::{Secret, Settings};
 
 /// Before the second try to reach a database server; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Between two tries, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Clocks that differ by no more are as one: opening a store takes a part of it.
+const MAX_SKEW: Duration = Duration::from_secs(5);
 
 /// Where a store is.
 #[derive(Clone)]
@@ -55,6 +60,13 @@ impl StorePlace {
             options: PostgresOptions {
                 node: settings.node_name.clone().unwrap_or_else(node_name),
                 readers: settings.pg_readers.get(),
+                read_statement: settings.pg_read_timeout,
+                write_statement: settings.pg_write_timeout,
+                tls_root_certificates: settings.pg_root_certificates.clone(),
+                replica: settings.pg_replica_dsn.as_ref().map(|dsn| Replica {
+                    dsn: dsn.expose().to_owned(),
+                    max_staleness: settings.pg_replica_max_staleness,
+                }),
                 ..PostgresOptions::new(dsn.expose())
             },
             writers: settings.pg_writers,
@@ -83,7 +95,11 @@ impl StorePlace {
                 birth,
                 SqliteOptions::default(),
             )?),
-            Self::Postgres(place) => Arc::new(place.open(birth)?),
+            Self::Postgres(place) => {
+                let store = place.open(birth)?;
+                warn_of_skew(&store, SystemClock.now());
+                Arc::new(store)
+            }
         })
     }
 
@@ -108,7 +124,8 @@ impl StorePlace {
     }
 
     /// Reads that go on side by side.
-    pub(crate) const fn readers(&self) -> usize {
+    #[must_use]
+    pub const fn readers(&self) -> usize {
         match self {
             Self::Folder(_) => READERS,
             Self::Postgres(place) => place.options.readers,
@@ -136,6 +153,19 @@ impl Postgres {
                 opened => return opened,
             }
         }
+    }
+}
+
+/// Says so where this machine and the database's do not agree on what time it is. Nothing depends on it: times of an order never go
+/// back, whoever writes them. But people compare them.
+fn warn_of_skew(store: &PostgresStore, now: Timestamp) {
+    let Ok(theirs) = store.server_time() else { return };
+    let ahead_s = (now.as_nanos() - theirs.as_nanos()) / 1_000_000_000;
+    if ahead_s.unsigned_abs() > MAX_SKEW.as_secs() {
+        tracing::warn!(
+            clock.ahead_s = ahead_s,
+            "this machine's clock and the database's differ: let both follow a time server"
+        );
     }
 }
 

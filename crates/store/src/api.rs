@@ -315,6 +315,12 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn party_name(&mut self, party: PartyId) -> Result<Option<String>, Error>;
 
+    /// How many definitions of lifecycles are kept.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn lifecycles_stored(&mut self) -> Result<usize, Error>;
+
     /// Where the log ends.
     ///
     /// # Errors
@@ -349,9 +355,13 @@ pub trait Reader {
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error>;
 }
 
-/// Hears that a log has grown.
+/// Hears that a store was written to.
 pub trait Listener: Send {
-    /// Waits until somebody may have written to the log, at most so long; whether one was told so.
+    /// Waits until this node or another one may have written to the log, at most `patience`; true if told so. It may be told for nothing,
+    /// and news may be lost: whoever needs to know looks into the log, now and then also without having been told.
+    ///
+    /// A lost connection is made again, unseen by the caller, as far as the patience goes; then it may have missed something, which
+    /// counts as being told.
     fn wait(&mut self, patience: Duration) -> bool;
 }
 
@@ -372,6 +382,23 @@ pub trait Store: Send + Sync {
     /// What the job gives, and what connecting gives.
     fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error>;
 
+    /// As [`Store::read`], for lists and reports, which may be of a moment ago, at most of the bound that the store was opened with: on a
+    /// replica, if there is one that is new enough. The job may be run again from its beginning.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    fn read_behind(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {
+        self.read(job)
+    }
+
+    /// Hears of what is written from now on; `None` where nobody but this store writes.
+    ///
+    /// # Errors
+    /// Whatever connecting gives.
+    fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {
+        Ok(None)
+    }
+
     /// Keeps definitions for ever and gives each its number: the one it has, if it is known.
     ///
     /// # Errors
@@ -387,14 +414,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As reading; [`Error::Damaged`] for one that is not what its hash says.
     fn lifecycles(&self) -> Result<Vec<StoredLifecycle>, Error>;
-
-    /// Hears of what others write to the same store; `None` where nobody else does.
-    ///
-    /// # Errors
-    /// Whatever connecting gives.
-    fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {
-        Ok(None)
-    }
 }
 
 impl dyn Store + '_ {
@@ -402,12 +421,30 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub fn reading<T>(&self, mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error>) -> Result<T, Error> {
-        let mut made = None;
-        self.read(&mut |reader| {
-            made = Some(job(reader)?);
-            Ok(())
-        })?;
-        made.ok_or_else(|| Error::damaged("a read gave nothing"))
+    pub fn reading<T>(&self, job: impl FnMut(&mut dyn Reader) -> Result<T, Error>) -> Result<T, Error> {
+        made_by(job, |job| self.read(job))
     }
+
+    /// As [`Self::reading`], of a moment ago: see [`Store::read_behind`].
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn reading_behind<T>(
+        &self,
+        job: impl FnMut(&mut dyn Reader) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        made_by(job, |job| self.read_behind(job))
+    }
+}
+
+fn made_by<T>(
+    mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error>,
+    read: impl FnOnce(&mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error>,
+) -> Result<T, Error> {
+    let mut made = None;
+    read(&mut |reader| {
+        made = Some(job(reader)?);
+        Ok(())
+    })?;
+    made.ok_or_else(|| Error::damaged("a read gave nothing"))
 }

@@ -32,8 +32,8 @@ pub enum Error {
     /// What is stored cannot be right.
     #[error("damaged store: {0}")]
     Damaged(String),
-    /// A read took longer than [`MAX_READ`](crate::limits::MAX_READ).
-    #[error("a read was ended after {} ms", crate::limits::MAX_READ.as_millis())]
+    /// A read took longer than it may: [`MAX_READ`](crate::limits::MAX_READ), unless the store was opened with another bound.
+    #[error("a read took too long and was ended")]
     ReadTooLong,
 }
 
@@ -129,6 +129,9 @@ pub enum OpenError {
     /// The address of a database server cannot be read. What was given is not repeated: there may be a password in it.
     #[error("the database's address {0}: give postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     BadAddress(&'static str),
+    /// The same of a replica.
+    #[error("the replica's address {0}: give postgres://USER:PASSWORD@HOST:PORT/DATABASE, or no replica")]
+    BadReplicaAddress(&'static str),
     /// A database server cannot be reached.
     #[error("{server} cannot be reached ({reason}): check host and port, and that PostgreSQL runs there")]
     Unreachable {
@@ -137,9 +140,66 @@ pub enum OpenError {
         /// The system's words.
         reason: String,
     },
+    /// A file of certificates is of no use.
+    #[error(
+        "{path}: {reason}: name a file in PEM format with the certificates of those who issue the database server's"
+    )]
+    BadCertificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A database server does not show that it is the one it should be.
+    #[error(
+        "{server} is not trusted ({reason}): name it as its certificate does, and give its issuer's certificate as \
+         sslrootcert=FILE"
+    )]
+    Untrusted {
+        /// The server, without password.
+        server: String,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
     /// A database server does not let us in.
     #[error("{server} refuses the login ({reason}): check user, password and database")]
     LoginRefused {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// A database server or a database that starts or stops, or is closed for now.
+    #[error("{server} is not ready ({reason}): wait until it is")]
+    NotReady {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// A database server has as many connections as it takes.
+    #[error(
+        "{server} takes no more connections ({reason}): raise max_connections or this user's limit there, or run fewer \
+         writers and readers"
+    )]
+    TooManyConnections {
+        /// The server, without password.
+        server: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// A database server that only repeats what another one writes.
+    #[error("{server} is a standby, which takes no writes: name the primary, or promote it")]
+    Standby {
+        /// The server, without password.
+        server: String,
+    },
+    /// A database lets us in, and does not let us write.
+    #[error(
+        "{server} cannot be written ({reason}): let this user own the database or its schema and tables, and let it write \
+         there"
+    )]
+    NoRights {
         /// The server, without password.
         server: String,
         /// The server's words.
@@ -174,10 +234,40 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether it may go away by itself: whoever starts may wait for that.
+    /// Whether the same may succeed in a moment without anybody's doing: the server is starting or out of reach for now, or has
+    /// no connection to spare. Everything else somebody has to mend first.
     #[must_use]
     pub const fn is_worth_waiting(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        match self {
+            Self::Unreachable { .. }
+            | Self::NotReady { .. }
+            | Self::TooManyConnections { .. }
+            | Self::Standby { .. } => true,
+            Self::Store { error, .. } => match error {
+                Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => {
+                    matches!(trouble, Trouble::Io | Trouble::Busy)
+                }
+                Error::Contended(_) => true,
+                Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong => false,
+            },
+            Self::NotAFolder(_)
+            | Self::NotWritable { .. }
+            | Self::NoStore(_)
+            | Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::NotAStore(_)
+            | Self::HalfWritten { .. }
+            | Self::BadAddress(_)
+            | Self::BadReplicaAddress(_)
+            | Self::BadCertificates { .. }
+            | Self::Untrusted { .. }
+            | Self::LoginRefused { .. }
+            | Self::NoRights { .. }
+            | Self::Unsafe { .. }
+            | Self::Unsuitable { .. }
+            | Self::LifecycleChanged { .. } => false,
+        }
     }
 }
 

@@ -66,6 +66,20 @@ pub const IDLE_IN_GROUP: Duration = Duration::from_secs(5);
 pub const ANSWER_GRACE: Duration = Duration::from_secs(2);
 /// Silence on a connection after which the other side is asked for a sign of life, and given up.
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Between two times that a node tells the others that it has written: a person notices nothing, and a node that commits
+/// without pause costs the server a hundred short transactions a second at most.
+pub const ANNOUNCE_PAUSE: Duration = Duration::from_millis(10);
+/// Before a node tells the others again after it could not.
+pub const ANNOUNCE_AGAIN: Duration = Duration::from_secs(1);
+/// Before a listener's lost connection is made again, and between two tries: a server that restarts is back within a second or so.
+pub const LISTEN_PAUSE: Duration = Duration::from_millis(100);
+/// Longest that telling others, and beginning to listen, may take: neither touches a table.
+pub const NEWS_STATEMENT: Duration = Duration::from_secs(2);
+/// How long a replica may take to let us in, or to say how far it is, before the primary is read instead: what the one reader pays
+/// who finds out that a replica is lost.
+pub const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
+/// Before a replica that was lost is asked again: one read in so long a time may be slower by [`REPLICA_PATIENCE`].
+pub const REPLICA_PAUSE: Duration = Duration::from_secs(10);
 /// How long the end of a lost session is waited for: only then it is known whether its last commit is there.
 pub const SESSION_END_WAIT: Duration = Duration::from_secs(3);
 /// Between two looks at whether it has ended.

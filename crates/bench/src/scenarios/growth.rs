@@ -1,7 +1,5 @@
 //! `growth`: `ingest-batch` and `read` over HTTP, in a small store and in ones ten and a hundred times as large.
 
-use std::path::Path;
-
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -11,8 +9,9 @@ use super::read::read;
 use crate::Problem;
 use crate::cohort::STEPS;
 use crate::figure::{Figure, Figures, Must};
+use crate::home::{Ground, Home};
 use crate::served::Served;
-use crate::system::{as_figure, folder_bytes};
+use crate::system::as_figure;
 use crate::traffic::{create, runtime};
 
 /// Sizes and repetitions.
@@ -59,22 +58,23 @@ struct Rates {
     read: f64,
 }
 
-pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
+pub(crate) fn run(quick: bool, ground: Ground, figures: &mut Figures) -> Result<(), Problem> {
     let scale = if quick { &QUICK } else { &FULL };
-    let folder = tempfile::tempdir()?;
-    runtime()?.block_on(measure(scale, folder.path(), figures))
+    runtime()?.block_on(measure(scale, ground, figures))
 }
 
-async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<(), Problem> {
-    let mut grown = Grown::start(folder)?;
+async fn measure(scale: &Scale, ground: Ground, figures: &mut Figures) -> Result<(), Problem> {
+    let scenario = ground.named("growth", "postgres-growth");
+    let home = Home::on(ground)?;
+    let mut grown = Grown::start(&home)?;
     for size in scale.sizes {
         grown.grow_to(*size, scale).await?;
         let (mut ingest, mut read) = (Vec::new(), Vec::new());
         let (mut small_ingest, mut small_read) = (Vec::new(), Vec::new());
         for _ in 0..scale.rounds {
             // The baseline is a store of the first size, made anew for each round, so that both meet the same weather.
-            let fresh = tempfile::tempdir()?;
-            let mut small = Grown::start(fresh.path())?;
+            let fresh = Home::on(ground)?;
+            let mut small = Grown::start(&fresh)?;
             small.grow_to(scale.sizes[0], scale).await?;
             let at_small = small.measure(scale).await?;
             small.end().await?;
@@ -87,7 +87,7 @@ async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<
         let must = (scale.rounds > 1).then_some(Must::AtLeast(0.70));
         let of = |what: &str, values| {
             let figure = format!("{what} at {} entries", power(*size));
-            Figure::of("growth", figure, "/s", values)
+            Figure::of(scenario, figure, "/s", values)
         };
         figures.add(
             of("ingest of a fresh cohort", ingest)
@@ -102,9 +102,9 @@ async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<
     }
     let entries = grown.entries;
     grown.end().await?;
-    let bytes = folder_bytes(folder)?;
+    let bytes = home.bytes()?;
     figures.add(Figure::of(
-        "growth",
+        scenario,
         format!("disk for each of {} entries", power(entries)),
         "B",
         vec![as_figure(bytes) / as_figure(entries)],
@@ -113,9 +113,9 @@ async fn measure(scale: &Scale, folder: &Path, figures: &mut Figures) -> Result<
 }
 
 impl Grown {
-    fn start(folder: &Path) -> Result<Self, Problem> {
+    fn start(home: &Home) -> Result<Self, Problem> {
         Ok(Self {
-            served: Served::measured(folder)?,
+            served: home.serve()?,
             entries: 0,
             all: Vec::new(),
             staying: Vec::new(),

@@ -20,7 +20,7 @@ use crate::system::{MIB, as_figure};
 use crate::traffic::{ALL_TAKEN_IN, JSON, Lane, Run, batches, create, drive, posts, runtime};
 
 /// Connections: two leave the writer waiting; between four and sixteen no difference was seen beyond the noise.
-const CONNECTIONS: usize = 8;
+pub(crate) const CONNECTIONS: usize = 8;
 /// How often the size of the log is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 

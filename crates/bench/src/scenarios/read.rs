@@ -8,6 +8,7 @@ use crate::Problem;
 use crate::cohort::STEPS;
 use crate::connection::get;
 use crate::figure::{Figure, Figures, Must};
+use crate::home::{Ground, Home};
 use crate::served::Served;
 use crate::traffic::{Expected, Lane, Run, create, drive, runtime};
 
@@ -23,24 +24,34 @@ const FOUND: Expected = Expected {
     says: r#""status_history":[{"status":"created""#,
 };
 
-pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
+pub(crate) fn run(quick: bool, ground: Ground, figures: &mut Figures) -> Result<(), Problem> {
     let (shipments, reads, rounds) = if quick {
         (10_000, 10_000, 3)
     } else {
         (100_000, 100_000, 7)
     };
-    runtime()?.block_on(measure(shipments, reads, rounds, quick, figures))
+    let size = Size {
+        shipments,
+        reads,
+        rounds,
+    };
+    runtime()?.block_on(measure(&size, quick, ground, figures))
 }
 
-async fn measure(
-    count: usize,
+struct Size {
+    shipments: usize,
     reads: usize,
     rounds: usize,
-    quick: bool,
-    figures: &mut Figures,
-) -> Result<(), Problem> {
-    let folder = tempfile::tempdir()?;
-    let served = Served::measured(folder.path())?;
+}
+
+async fn measure(size: &Size, quick: bool, ground: Ground, figures: &mut Figures) -> Result<(), Problem> {
+    let Size {
+        shipments: count,
+        reads,
+        rounds,
+    } = *size;
+    let home = Home::on(ground)?;
+    let served = home.serve()?;
     let mut random = StdRng::seed_from_u64(14);
     let shipments = create(&served, count, &mut random).await?;
     ingest(&served, &shipments, &STEPS).await?;
@@ -59,7 +70,9 @@ async fn measure(
         server_cpu.push(run.server_cpu);
         load_cpu.push(run.load_cpu);
     }
-    let of = |figure: String, unit, values| Figure::of("read", figure, unit, values);
+    let of = |figure: String, unit, values| {
+        Figure::of(ground.named("read", "postgres-read"), figure, unit, values)
+    };
     figures.add(
         of(
             format!("GET of any of {count} shipments, five entries each"),

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::Quotas;
 use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
+use super::catalogue::Catalogue;
 use super::commands::Submission;
 use super::lanes::{LaneIndex, Lanes};
 use super::limits::KNOWN_PARTIES;
@@ -60,7 +61,7 @@ pub(super) enum Work {
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) lifecycles: Arc<HashMap<LifecycleId, Arc<Lifecycle>>>,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) lanes: Lanes,
     pub(super) queue_wait: Duration,
     pub(super) quotas: Quotas,
@@ -219,28 +220,25 @@ impl Handle {
 
     /// A definition by its number.
     #[must_use]
-    pub fn lifecycle(&self, id: LifecycleId) -> Option<&Arc<Lifecycle>> {
-        self.parts.lifecycles.get(&id)
+    pub fn lifecycle(&self, id: LifecycleId) -> Option<Arc<Lifecycle>> {
+        self.parts.catalogue.known().get(&id).cloned()
     }
 
     /// All definitions of a name.
-    pub fn lifecycles_named<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> impl Iterator<Item = (LifecycleId, &'a Arc<Lifecycle>)> {
-        let named = self
-            .parts
-            .lifecycles
-            .iter()
-            .filter(move |(_, lifecycle)| lifecycle.name() == name);
-        named.map(|(id, lifecycle)| (*id, lifecycle))
+    #[must_use]
+    pub fn lifecycles_named(&self, name: &str) -> Vec<(LifecycleId, Arc<Lifecycle>)> {
+        let known = self.parts.catalogue.known();
+        let named = known.iter().filter(|(_, lifecycle)| lifecycle.name() == name);
+        named.map(|(id, lifecycle)| (*id, lifecycle.clone())).collect()
     }
 
     /// The newest definition of a name.
     #[must_use]
-    pub fn lifecycle_named<'a>(&'a self, name: &'a str) -> Option<(LifecycleId, &'a Arc<Lifecycle>)> {
-        self.lifecycles_named(name)
-            .max_by_key(|(_, lifecycle)| lifecycle.version())
+    pub fn lifecycle_named(&self, name: &str) -> Option<(LifecycleId, Arc<Lifecycle>)> {
+        let known = self.parts.catalogue.known();
+        let named = known.iter().filter(|(_, lifecycle)| lifecycle.name() == name);
+        let newest = named.max_by_key(|(_, lifecycle)| lifecycle.version());
+        newest.map(|(id, lifecycle)| (*id, lifecycle.clone()))
     }
 
     /// Makes and reads event ids.

@@ -1,6 +1,5 @@
 //! Deciding a group, and what there is to say of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use store::{Error, Group, GroupWrites};
 
 use super::Quotas;
 use super::answer::OnceAnswer;
+use super::catalogue::Catalogue;
 use super::group::{self, Decided, Deciding};
 use crate::clock::Clock;
 
@@ -48,7 +48,7 @@ pub struct Transition {
 
 /// What decides.
 pub(super) struct Judge {
-    pub(super) lifecycles: Arc<HashMap<LifecycleId, Arc<Lifecycle>>>,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: StdRng,
     pub(super) scale: DelayScale,
@@ -75,8 +75,9 @@ impl Judge {
     ) -> Result<Ready, Error> {
         let began = Instant::now();
         let now = self.clock.now();
+        let lifecycles = self.catalogue.known();
         let deciding = Deciding {
-            lifecycles: &self.lifecycles,
+            lifecycles: &lifecycles,
             now,
             scale: self.scale,
             random: &mut self.random,
@@ -87,10 +88,9 @@ impl Judge {
             writes,
             transitions,
             duplicates,
-        } = group::decide(deciding, group, units)?;
-        let named = |(step, times): (Transition, u64)| {
-            Some((self.lifecycles.get(&step.lifecycle)?.clone(), step, times))
-        };
+        } = group::decide(deciding, group, units).map_err(|error| self.explain(error))?;
+        let named =
+            |(step, times): (Transition, u64)| Some((lifecycles.get(&step.lifecycle)?.clone(), step, times));
         let observation = GroupObservation {
             commands: units.iter().map(|unit| unit.commands.len()).sum(),
             entries: writes.entries.len(),
@@ -106,5 +106,13 @@ impl Judge {
             at: now,
             observation,
         })
+    }
+
+    /// What seems damaged may be of a definition that another node stored a moment ago: then the group is to be begun again.
+    fn explain(&self, error: Error) -> Error {
+        if matches!(error, Error::Damaged(_)) && self.catalogue.renew().is_ok_and(|has_more| has_more) {
+            return Error::Contended("another node has stored a definition of a lifecycle".to_owned());
+        }
+        error
     }
 }

@@ -9,6 +9,7 @@
 //! blame fails. Only when storage itself fails does a whole group fail, and the next one tries again by itself.
 
 mod answer;
+mod catalogue;
 mod commands;
 mod group;
 mod handle;
@@ -30,20 +31,18 @@ pub use limits::{
 };
 pub use receipt::{Receipt, ReceiptOutcome};
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::Lifecycle;
 use model::head::DelayScale;
-use model::ids::LifecycleId;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use store::Store;
 
 use crate::clock::Clock;
+use catalogue::Catalogue;
 use judge::Judge;
 use lanes::Lanes;
 use news::{Follower, News};
@@ -146,13 +145,7 @@ impl Engine {
     /// # Errors
     /// What the store says when it cannot be written or its definitions cannot be read.
     pub fn start(options: Options) -> Result<Self, store::Error> {
-        let lifecycles: HashMap<LifecycleId, Arc<Lifecycle>> = options
-            .store
-            .lifecycles()?
-            .into_iter()
-            .map(|stored| (stored.id, Arc::new(stored.lifecycle)))
-            .collect();
-        let lifecycles = Arc::new(lifecycles);
+        let catalogue = Arc::new(Catalogue::read(&options.store)?);
         // Before the end of the log is read: nothing that is written between the two is missed.
         let listener = options.store.listener()?;
         let news = News::new(options.store.reading(|reader| reader.last_position())?);
@@ -165,7 +158,7 @@ impl Engine {
                 writer: options.store.writer()?,
                 store: options.store.clone(),
                 judge: Judge {
-                    lifecycles: lifecycles.clone(),
+                    catalogue: catalogue.clone(),
                     clock: options.clock.clone(),
                     random: StdRng::from_rng(&mut random),
                     scale: options.scale,
@@ -186,13 +179,14 @@ impl Engine {
                     .map_err(|error| no_thread(&error))?,
             );
         }
-        let follow =
-            |listener| Follower::start(&options.store, listener, &news).map_err(|error| no_thread(&error));
+        let follow = |listener| {
+            Follower::start(&options.store, listener, &news, &catalogue).map_err(|error| no_thread(&error))
+        };
         let follower = listener.map(follow).transpose()?;
         let handle = Handle::new(handle::Parts {
             store: options.store,
             clock: options.clock,
-            lifecycles,
+            catalogue,
             lanes,
             queue_wait: options.queue_wait,
             quotas: options.quotas,

@@ -1,4 +1,4 @@
-//! That the log has grown: told to whoever reads it, whichever node wrote.
+//! That the log has grown: told to whoever reads it, whichever node wrote. So are definitions of lifecycles that others have stored.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use model::ids::Position;
-use store::{Listener, Store};
+use store::{Error, Listener, Store};
 use tokio::sync::watch;
 
+use super::catalogue::Catalogue;
 use super::limits::POLL;
 
 /// Where the log ends, as far as this node knows.
@@ -49,12 +50,14 @@ impl Follower {
         store: &Arc<dyn Store>,
         listener: Box<dyn Listener>,
         news: &News,
+        catalogue: &Arc<Catalogue>,
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let following = Following {
             store: Arc::downgrade(store),
             listener,
             news: news.clone(),
+            catalogue: catalogue.clone(),
             stop: stop.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -74,6 +77,7 @@ struct Following {
     store: Weak<dyn Store>,
     listener: Box<dyn Listener>,
     news: News,
+    catalogue: Arc<Catalogue>,
     stop: Arc<AtomicBool>,
 }
 
@@ -83,10 +87,20 @@ impl Following {
             // Told or not: what is lost of the telling costs this long.
             self.listener.wait(POLL);
             let Some(store) = self.store.upgrade() else { return };
-            match store.reading(|reader| reader.last_position()) {
+            match self.look(&*store) {
                 Ok(position) => self.news.grown_to(position),
                 Err(error) => tracing::debug!(error.detail = %error, "the end of the log cannot be read"),
             }
         }
+    }
+
+    /// Where the log ends. Definitions that have come are read before: the log may have orders that live by them.
+    fn look(&self, store: &dyn Store) -> Result<Position, Error> {
+        let (stored, position) =
+            store.reading(|reader| Ok((reader.lifecycles_stored()?, reader.last_position()?)))?;
+        if stored > self.catalogue.known().len() {
+            self.catalogue.renew()?;
+        }
+        Ok(position)
     }
 }

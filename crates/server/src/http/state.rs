@@ -8,7 +8,7 @@ use model::ids::{LifecycleId, PartyId};
 use model::time::Timestamp;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
-use store::{Error, PartyKind, Reader};
+use store::{Error, PartyKind, Reader, Store};
 
 use tokio::sync::Semaphore;
 
@@ -91,21 +91,30 @@ impl AppState {
         &self,
         mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.on_read_thread(move |store| store.reading(&mut job)).await
+    }
+
+    async fn on_read_thread<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Problem> {
         let store = self.engine.store().clone();
-        let done = self.read_threads.run(move || store.reading(&mut job)).await;
+        let done = self.read_threads.run(move || read(&*store)).await;
         let read = done.ok_or_else(Problem::internal)?;
         Ok(read.inspect_err(|_| self.metrics.database_failed())?)
     }
 }
 
 impl AppState {
-    /// As [`AppState::read`], for what may take long: it leaves readers to those who want one thing.
+    /// As [`AppState::read`], for what may take long and may be of a moment ago: it leaves readers to those who want one thing, and
+    /// may be read on a replica.
     pub(crate) async fn read_list<T: Send + 'static>(
         &self,
-        job: impl FnMut(&mut dyn Reader) -> Result<T, Error> + Send + 'static,
+        mut job: impl FnMut(&mut dyn Reader) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
         let _place = self.lists.acquire().await.map_err(|_| Problem::internal())?;
-        self.read(job).await
+        self.on_read_thread(move |store| store.reading_behind(&mut job))
+            .await
     }
 }
 
@@ -115,7 +124,7 @@ impl Shared {
     }
 
     /// The definition of shipments that new ones get.
-    pub(crate) fn shipment_lifecycle(&self) -> Result<(LifecycleId, &Arc<Lifecycle>), Problem> {
+    pub(crate) fn shipment_lifecycle(&self) -> Result<(LifecycleId, Arc<Lifecycle>), Problem> {
         self.engine
             .lifecycle_named("shipment")
             .ok_or_else(Problem::internal)

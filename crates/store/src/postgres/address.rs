@@ -3,17 +3,21 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::driver::{ConnectError, Driver};
+use super::driver::Driver;
+use super::news::Bell;
+use super::refusals::{after_opening, not_connected, not_opened};
 use super::session::Session;
-use crate::error::{Error, OpenError, Trouble};
+use super::{PostgresOptions, dsn, tls};
+use crate::error::{Error, OpenError};
 use crate::limits::{
-    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MAX_READ, MIGRATION_WAIT,
-    WRITE_STATEMENT,
+    ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, NEWS_STATEMENT,
+    WHOLE_TABLE,
 };
 
 /// What a session is for.
@@ -25,6 +29,10 @@ pub(super) enum Purpose {
     Read,
     /// Checks the schema and brings it up to date.
     Prepare,
+    /// Tells others that something was written.
+    Announce,
+    /// Hears of it.
+    Listen,
 }
 
 /// Every statement is made for an index. What the planner thinks of how many rows there are, before it has seen any or with
@@ -32,6 +40,7 @@ pub(super) enum Purpose {
 const READ_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_sort = off; \
                              SET max_parallel_workers_per_gather = 0; SET jit = off";
 const WRITE_BY_INDEX: &str = "SET enable_seqscan = off; SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; SET jit = off";
+const NO_COMPILING: &str = "SET jit = off";
 /// For statements that are to read whole tables, in a transaction of their own.
 pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on; \
                                             SET LOCAL enable_bitmapscan = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_sort = on";
@@ -39,81 +48,166 @@ pub(super) const READ_WHOLE_TABLES: &str = "SET LOCAL statement_timeout = 0; SET
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
+    tls: MakeRustlsConnect,
     node: String,
     driver: Arc<Driver>,
+    read_statement: Duration,
+    write_statement: Duration,
+}
+
+/// How long a session may take for what, and by what name the server knows it.
+struct Terms {
+    name: &'static str,
+    settings: &'static str,
+    /// A statement, as the server bounds it.
+    statement: Duration,
+    /// Standing idle within a transaction, as the server bounds it.
+    idle: Duration,
+    /// An answer, as we wait for it.
+    answer: Duration,
 }
 
 impl Address {
-    pub(super) fn parse(dsn: &str, node: &str) -> Result<Self, OpenError> {
-        let mut config = config_of(dsn)?;
+    pub(super) fn parse(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let driver = Driver::start().map_err(|error| OpenError::Unsuitable {
+            server: "PostgreSQL".to_owned(),
+            reason: format!("no thread can be started for its connections ({error})"),
+        })?;
+        Self::read(&options.dsn, options, driver)
+    }
+
+    /// The address of another server of the same options.
+    pub(super) fn of_replica(&self, dsn: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
+        Self::read(dsn, options, self.driver.clone()).map_err(|error| match error {
+            OpenError::BadAddress(why) => OpenError::BadReplicaAddress(why),
+            error => error,
+        })
+    }
+
+    fn read(dsn: &str, options: &PostgresOptions, driver: Arc<Driver>) -> Result<Self, OpenError> {
+        let dsn = dsn::parse(dsn, options.tls_root_certificates.as_deref())?;
+        let tls = tls::connector(&dsn)?;
+        let mut config = dsn.config;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_WAIT);
         }
         config.keepalives_idle(KEEPALIVE);
         config.keepalives_interval(KEEPALIVE);
         config.tcp_user_timeout(2 * KEEPALIVE);
-        let driver = Driver::start().map_err(|error| OpenError::Unsuitable {
-            server: described(&config),
-            reason: format!("no thread can be started for its connections ({error})"),
-        })?;
         Ok(Self {
             config,
-            node: node.to_owned(),
+            tls,
+            node: options.node.clone(),
             driver,
+            read_statement: bounded(options.read_statement),
+            write_statement: bounded(options.write_statement),
         })
     }
 
     /// A session whose every wait is bounded, on both sides.
     pub(super) fn connect(&self, purpose: Purpose) -> Result<Session, OpenError> {
-        let (statement, name) = match purpose {
-            Purpose::Write => (WRITE_STATEMENT, "writer"),
-            Purpose::Read => (MAX_READ, "reader"),
-            Purpose::Prepare => (Duration::ZERO, "start"),
-        };
+        self.connect_within(purpose, CONNECT_WAIT, None)
+    }
+
+    /// As [`Address::connect`]; `patience` is how long logging in may take, and then making the session what it is to be.
+    fn connect_within(
+        &self,
+        purpose: Purpose,
+        patience: Duration,
+        bell: Option<Arc<Bell>>,
+    ) -> Result<Session, OpenError> {
+        let began = Instant::now();
+        let terms = self.terms(purpose);
         let mut config = self.config.clone();
-        config.application_name(format!("waybill {name} {}", self.node));
-        let patience = if purpose == Purpose::Prepare {
-            MIGRATION_WAIT + ANSWER_GRACE
-        } else {
-            statement + ANSWER_GRACE
-        };
-        let mut session =
-            Session::open(&self.driver, config, patience).map_err(|error| self.not_connected(error))?;
+        config.application_name(format!("waybill {} {}", terms.name, self.node));
+        let mut session = Session::open(&self.driver, (config, self.tls.clone()), patience, bell)
+            .map_err(|error| not_connected(self.to_string(), &error))?;
+        session.set_patience(patience.saturating_sub(began.elapsed()));
         if purpose == Purpose::Read {
             session.set_reading();
         }
-        let (statement, lock) = (statement.as_millis(), LOCK_PATIENCE.as_millis());
-        let idle = if purpose == Purpose::Read {
-            2 * MAX_READ
-        } else {
-            IDLE_IN_GROUP
-        };
-        let plans = match purpose {
-            Purpose::Read => READ_BY_INDEX,
-            Purpose::Write => WRITE_BY_INDEX,
-            Purpose::Prepare => "SET jit = off",
-        };
-        session.batch(plans).map_err(|error| self.open_error(error))?;
+        // So that a node that is cut off does not hold a connection for hours.
+        let keepalive = KEEPALIVE.as_secs();
         session
             .batch(&format!(
-                "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+                "{}; SET statement_timeout = {}; SET lock_timeout = {}; \
                  SET idle_in_transaction_session_timeout = {}; SET client_encoding = 'UTF8'; \
-                 SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'",
-                idle.as_millis()
+                 SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'; \
+                 SET tcp_keepalives_idle = {keepalive}; SET tcp_keepalives_interval = {keepalive}; \
+                 SET tcp_keepalives_count = 2",
+                terms.settings,
+                terms.statement.as_millis(),
+                LOCK_PATIENCE.as_millis(),
+                terms.idle.as_millis()
             ))
             .map_err(|error| self.open_error(error))?;
+        session.set_patience(terms.answer);
         Ok(session)
+    }
+
+    fn terms(&self, purpose: Purpose) -> Terms {
+        match purpose {
+            Purpose::Write => Terms {
+                name: "writer",
+                settings: WRITE_BY_INDEX,
+                statement: self.write_statement,
+                idle: IDLE_IN_GROUP,
+                answer: self.write_statement + ANSWER_GRACE,
+            },
+            Purpose::Read => Terms {
+                name: "reader",
+                settings: READ_BY_INDEX,
+                statement: self.read_statement,
+                idle: 2 * self.read_statement,
+                answer: self.read_statement + ANSWER_GRACE,
+            },
+            // How long a migration takes is bounded by whoever runs it.
+            Purpose::Prepare => Terms {
+                name: "start",
+                settings: NO_COMPILING,
+                statement: Duration::ZERO,
+                idle: IDLE_IN_GROUP,
+                answer: MIGRATION_WAIT + ANSWER_GRACE,
+            },
+            Purpose::Announce => Terms {
+                name: "announcer",
+                // A notification is a commit, of nothing that has to be durable.
+                settings: "SET synchronous_commit = off",
+                statement: NEWS_STATEMENT,
+                idle: IDLE_IN_GROUP,
+                answer: NEWS_STATEMENT + ANSWER_GRACE,
+            },
+            Purpose::Listen => Terms {
+                name: "listener",
+                settings: NO_COMPILING,
+                statement: NEWS_STATEMENT,
+                idle: IDLE_IN_GROUP,
+                answer: NEWS_STATEMENT + ANSWER_GRACE,
+            },
+        }
+    }
+
+    /// Longest that a read may take.
+    pub(super) const fn read_statement(&self) -> Duration {
+        self.read_statement
     }
 
     /// As [`Address::connect`], for a store that is open: whoever asks may come again.
     pub(super) fn reconnect(&self, purpose: Purpose) -> Result<Session, Error> {
-        self.connect(purpose).map_err(|error| match error {
-            OpenError::Store { error, .. } => error,
-            other => Error::Unavailable {
-                trouble: Trouble::Io,
-                detail: other.to_string(),
-            },
-        })
+        self.reconnect_within(purpose, CONNECT_WAIT)
+    }
+
+    /// As [`Address::reconnect`], for who has not that much time.
+    pub(super) fn reconnect_within(&self, purpose: Purpose, patience: Duration) -> Result<Session, Error> {
+        self.connect_within(purpose, patience, None)
+            .map_err(after_opening)
+    }
+
+    /// A session for a listener, and what rings.
+    pub(super) fn listen(&self, patience: Duration) -> Result<(Session, Arc<Bell>), Error> {
+        let bell = Arc::new(Bell::default());
+        let session = self.connect_within(Purpose::Listen, patience.min(CONNECT_WAIT), Some(bell.clone()));
+        Ok((session.map_err(after_opening)?, bell))
     }
 
     /// The address as errors of opening name it.
@@ -122,73 +216,19 @@ impl Address {
     }
 
     pub(super) fn open_error(&self, error: Error) -> OpenError {
-        match error {
-            Error::Unavailable {
-                trouble: Trouble::NotWritable,
-                detail,
-            } => OpenError::NotWritable {
-                path: self.path(),
-                reason: detail,
-            },
-            error => OpenError::Store {
-                path: self.path(),
-                error,
-            },
-        }
+        not_opened(self.to_string(), error)
     }
+}
 
-    fn not_connected(&self, error: ConnectError) -> OpenError {
-        let server = self.to_string();
-        let unreachable = |reason: String| OpenError::Unreachable {
-            server: server.clone(),
-            reason,
-        };
-        match error {
-            ConnectError::TooSlow => unreachable(format!("no answer for {} s", CONNECT_WAIT.as_secs())),
-            ConnectError::Said(error) => match error.as_db_error() {
-                // 28: who is it, 3D: which database, 42501: may not connect.
-                Some(said) if matches!(said.code().code(), "28000" | "28P01" | "3D000" | "42501") => {
-                    OpenError::LoginRefused {
-                        server,
-                        reason: said.message().to_owned(),
-                    }
-                }
-                Some(said) => unreachable(said.message().to_owned()),
-                None => {
-                    let mut reason = error.to_string();
-                    let mut cause = std::error::Error::source(&error);
-                    while let Some(deeper) = cause {
-                        reason = deeper.to_string();
-                        cause = deeper.source();
-                    }
-                    unreachable(reason)
-                }
-            },
-        }
-    }
+/// A bound as the server knows them: in milliseconds, where 0 would be none.
+fn bounded(statement: Duration) -> Duration {
+    statement.clamp(Duration::from_millis(1), WHOLE_TABLE)
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&described(&self.config))
     }
-}
-
-/// What an address says.
-pub(super) fn config_of(dsn: &str) -> Result<Config, OpenError> {
-    let config: Config = dsn.parse().map_err(|_| OpenError::BadAddress("cannot be read"))?;
-    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(OpenError::BadAddress("names no host"));
-    }
-    if config.get_dbname().is_none() {
-        return Err(OpenError::BadAddress("names no database"));
-    }
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(OpenError::BadAddress(
-            "asks for TLS, which this version does not speak with PostgreSQL",
-        ));
-    }
-    Ok(config)
 }
 
 /// Without the password.

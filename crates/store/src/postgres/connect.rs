@@ -7,7 +7,7 @@ use super::convert::{bytes, get};
 use super::schema;
 use super::session::Session;
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::{MIGRATION, MIGRATION_WAIT};
+use crate::limits::{ANSWER_GRACE, MIGRATION, MIGRATION_WAIT};
 use crate::records::{Birth, Identity};
 
 /// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making
@@ -35,8 +35,12 @@ pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<Identity, Open
     let failed = |error| address.open_error(error);
     lock(&mut session).map_err(failed)?;
     let version = check_version(address, &mut session)?;
-    session.set_patience(MIGRATION);
-    migrate(&mut session, version, birth).map_err(failed)?;
+    if version < known_version() {
+        session.set_patience(MIGRATION);
+        migrate(&mut session, version, birth).map_err(failed)?;
+        session.set_patience(MIGRATION_WAIT + ANSWER_GRACE);
+    }
+    check_ownership(address, &mut session)?;
     read_identity(&mut session).map_err(failed)
     // The session ends here, and its lock with it.
 }
@@ -59,20 +63,14 @@ pub(super) fn find(address: &Address) -> Result<Identity, OpenError> {
 fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), \
                current_setting('fsync') = 'on', current_setting('synchronous_commit') <> 'off', pg_is_in_recovery(), \
-               current_schema() IS NOT NULL";
-    let row = one(session, sql).map_err(|error| address.open_error(error))?;
-    let read = || -> Result<(i32, String, bool, bool, bool, bool), Error> {
-        Ok((
-            get(&row, 0)?,
-            get(&row, 1)?,
-            get(&row, 2)?,
-            get(&row, 3)?,
-            get(&row, 4)?,
-            get(&row, 5)?,
-        ))
-    };
-    let (version, encoding, fsync, synchronous_commit, is_standby, has_schema) =
-        read().map_err(|error| address.open_error(error))?;
+               current_schema() IS NOT NULL, current_setting('transaction_read_only') = 'on'";
+    let failed = |error| address.open_error(error);
+    let row = one(session, sql).map_err(failed)?;
+    let version: i32 = get(&row, 0).map_err(failed)?;
+    let encoding: String = get(&row, 1).map_err(failed)?;
+    let flag = |column| get::<bool>(&row, column).map_err(failed);
+    let (fsync, synchronous_commit) = (flag(2)?, flag(3)?);
+    let (is_standby, has_schema, is_read_only) = (flag(4)?, flag(5)?, flag(6)?);
     let server = address.to_string();
     let unsuitable = |reason: String| {
         Err(OpenError::Unsuitable {
@@ -85,7 +83,13 @@ fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenErro
         return unsuitable(format!("it is PostgreSQL {found}, {oldest} or newer is needed"));
     }
     if is_standby {
-        return unsuitable("it is a standby, which takes no writes: name the primary".to_owned());
+        return Err(OpenError::Standby { server });
+    }
+    if is_read_only {
+        return Err(OpenError::NoRights {
+            server,
+            reason: "its transactions are read-only".to_owned(),
+        });
     }
     if encoding != "UTF8" {
         return unsuitable(format!(
@@ -93,7 +97,9 @@ fn check_server(address: &Address, session: &mut Session) -> Result<(), OpenErro
         ));
     }
     if !has_schema {
-        return unsuitable("no schema of its search_path is there: make one".to_owned());
+        return unsuitable(
+            "no schema of its search_path is there and may be used: make one, or grant USAGE".to_owned(),
+        );
     }
     for (is_on, setting) in [(fsync, "fsync"), (synchronous_commit, "synchronous_commit")] {
         if !is_on {
@@ -137,6 +143,22 @@ fn check_version(address: &Address, session: &mut Session) -> Result<i64, OpenEr
         });
     }
     Ok(found)
+}
+
+/// The log gets new partitions, which only who owns it can make.
+fn check_ownership(address: &Address, session: &mut Session) -> Result<(), OpenError> {
+    let sql =
+        "SELECT 1 FROM pg_class WHERE oid = to_regclass('entries') AND NOT pg_has_role(relowner, 'USAGE')";
+    let found = session
+        .first(sql, &[])
+        .map_err(|error| address.open_error(error))?;
+    match found {
+        Some(_) => Err(OpenError::NoRights {
+            server: address.to_string(),
+            reason: "its tables are another user's".to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn migrate(session: &mut Session, version: i64, birth: &Birth) -> Result<(), Error> {

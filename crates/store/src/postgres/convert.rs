@@ -58,6 +58,8 @@ fn said_by_server(said: &DbError) -> Error {
         _ => match code.code().get(..2) {
             // A value: of the wrong form, against a constraint, too large.
             Some("22" | "23" | "54") => Error::Statement(detail),
+            // The connection is lost, or the server stops.
+            Some("08" | "57") => unavailable(Trouble::Io),
             // Tables or functions are not what they were when the schema was made.
             Some("42") => Error::Damaged(detail),
             _ => unavailable(Trouble::Failed),

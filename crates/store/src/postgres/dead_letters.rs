@@ -7,6 +7,7 @@ use model::time::Timestamp;
 use tokio_postgres::Row;
 
 use super::convert::{get, integer, number, owner, party, text_of_bytes, version};
+use super::expiry::Gone;
 use super::session::{Session, Step};
 use crate::error::Error;
 use crate::records::{DeadLetter, KeptDeadLetter, Miscount, NewDeadLetter, Record, Redriven};
@@ -201,26 +202,12 @@ impl RedrivenColumns {
     }
 }
 
-/// Deletes letters decided before, the oldest first, and takes them off their counts.
-pub(super) fn expire(session: &mut Session, before: Timestamp, limit: i64) -> Result<u64, Error> {
+/// Deletes letters decided before, the oldest first. They are still counted.
+pub(super) fn expire(session: &mut Session, before: Timestamp, limit: i64) -> Result<Gone, Error> {
     let sql = "DELETE FROM dead_letters WHERE dead_letter_id IN \
                (SELECT dead_letter_id FROM dead_letters WHERE decided_at < $1 ORDER BY decided_at LIMIT $2 \
-               FOR UPDATE SKIP LOCKED) RETURNING actor_id";
-    let deleted = session.query(sql, &[&before.as_nanos(), &limit])?;
-    let mut counts: BTreeMap<i32, i64> = BTreeMap::new();
-    for row in &deleted {
-        *counts.entry(get(row, 0)?).or_default() += 1;
-    }
-    // One by one, by rising number: the order in which a group locks them.
-    let sql = "UPDATE dead_letter_counts SET letters = letters - $2 WHERE actor_id = $1 AND letters >= $2";
-    for (actor, letters) in counts {
-        if session.execute(sql, &[&actor, &letters])? != 1 {
-            return Err(Error::damaged(format!(
-                "the count of dead letters of {actor} is too low"
-            )));
-        }
-    }
-    Ok(u64::try_from(deleted.len()).unwrap_or(u64::MAX))
+               FOR UPDATE SKIP LOCKED) RETURNING actor_id, 1::bigint";
+    Gone::of(&session.query(sql, &[&before.as_nanos(), &limit])?)
 }
 
 pub(super) fn miscounted(session: &mut Session, limit: i64) -> Result<Vec<Miscount>, Error> {

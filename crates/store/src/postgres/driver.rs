@@ -4,19 +4,21 @@
 //! blocks, without any runtime of its own: so a session may be used on any thread, also on one that itself runs
 //! asynchronous tasks, and nothing of a session's end has to be waited for.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::limits::CONNECT_WAIT;
+use super::news::Bell;
 
 /// Ends with its last owner: a store, or a session that outlives it.
 pub(super) struct Driver {
@@ -45,11 +47,16 @@ impl Driver {
         }))
     }
 
-    /// Logs in. The handle ends the connection, whatever is under way on it.
-    pub(super) fn connect(&self, config: Config) -> Result<(Client, AbortHandle), ConnectError> {
-        let connecting = self.runtime.spawn(async move { config.connect(NoTls).await });
+    /// Logs in. The handle ends the connection, whatever is under way on it; the bell rings with each notification.
+    pub(super) fn connect(
+        &self,
+        (config, tls): (Config, MakeRustlsConnect),
+        patience: Duration,
+        bell: Option<Arc<Bell>>,
+    ) -> Result<(Client, AbortHandle), ConnectError> {
+        let connecting = self.runtime.spawn(async move { config.connect(tls).await });
         let abort = connecting.abort_handle();
-        let (client, connection) = match wait(connecting, CONNECT_WAIT) {
+        let (client, connection) = match wait(connecting, patience) {
             Some(Ok(connected)) => connected.map_err(ConnectError::Said)?,
             Some(Err(_)) | None => {
                 abort.abort();
@@ -57,8 +64,24 @@ impl Driver {
             }
         };
         // What ends it, the next statement finds.
-        let connection = self.runtime.spawn(async { connection.await.unwrap_or_default() });
+        let connection = self.runtime.spawn(carry(connection, bell));
         Ok((client, connection.abort_handle()))
+    }
+}
+
+/// Reads and writes a connection's socket until it ends.
+async fn carry<S, T>(mut connection: Connection<S, T>, bell: Option<Arc<Bell>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let (AsyncMessage::Notification(_), Some(bell)) = (message, &bell) {
+            bell.ring();
+        }
+    }
+    if let Some(bell) = bell {
+        bell.end();
     }
 }
 

@@ -239,6 +239,9 @@ impl Group for PostgresGroup<'_> {
                 self.writer.unsettled = None;
                 self.writer.claimed.end.number = commit.0;
                 self.writer.claimed.end.digest = digest;
+                if count > 0 {
+                    self.writer.announcer.announce();
+                }
                 Ok(Committed {
                     commit,
                     last_position,

@@ -4,8 +4,8 @@ use model::Lifecycle;
 use model::time::Timestamp;
 
 use super::address::{Address, Purpose};
-use super::connect::{LOCKS, PINNING};
-use super::convert::{get, lifecycle_id};
+use super::connect::{LOCKS, PINNING, one};
+use super::convert::{get, lifecycle_id, number};
 use super::session::Session;
 use crate::error::{Error, OpenError};
 use crate::records::StoredLifecycle;
@@ -57,6 +57,12 @@ pub(super) fn all(session: &mut Session) -> Result<Vec<StoredLifecycle>, Error> 
             Ok(StoredLifecycle { id, lifecycle })
         })
         .collect()
+}
+
+/// How many there are.
+pub(super) fn stored(session: &mut Session) -> Result<usize, Error> {
+    let row = one(session, "SELECT count(*) FROM lifecycles")?;
+    number(get(&row, 0)?, "count")
 }
 
 /// Number and hash of what is stored under its name and version: itself, unless another one is there.

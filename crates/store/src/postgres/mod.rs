@@ -17,55 +17,96 @@ mod convert;
 mod counts;
 mod dead_letters;
 mod driver;
+mod dsn;
+mod expiry;
 mod group;
 mod integrity;
 mod lifecycles;
 mod lists;
 mod loads;
 mod log;
+mod news;
 mod numbers;
 mod parties;
 mod reader;
 mod readers;
 mod receipts;
+mod refusals;
+mod replica;
 mod rows;
 mod schema;
 mod session;
 mod statements;
+mod tls;
 mod users;
 mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use model::Lifecycle;
 use model::time::Timestamp;
 
-use crate::api::{Reader, Store, Writer};
+use crate::api::{Listener, Reader, Store, Writer};
 use crate::error::{Error, OpenError};
-use crate::limits::READERS;
+use crate::limits::{MAX_READ, READERS, WRITE_STATEMENT};
 use crate::records::{Birth, Identity, StoredLifecycle};
 
 use address::{Address, Purpose};
+use news::{Announcer, PostgresListener};
 use readers::Readers;
+use replica::ReplicaReaders;
 use writer::PostgresWriter;
 
 /// How to open a store over PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or PostgreSQL's `host=… dbname=…`.
+    ///
+    /// `sslmode` is one of
+    /// - `disable`: never encrypted;
+    /// - `prefer`, and where it is not given: encrypted if the server offers it; nobody checks its certificate;
+    /// - `require`, and by the same meaning `verify-ca` and `verify-full`: encrypted, and the server's certificate must be for the host's name
+    ///   and issued by somebody whom the system trusts, or who is named in `sslrootcert` (a file in PEM format).
     pub dsn: String,
     /// The name of this node in its commits and its sessions.
     pub node: String,
     /// Reading connections, at most.
     pub readers: usize,
+    /// Longest that a read may take: see [`MAX_READ`].
+    pub read_statement: Duration,
+    /// Longest that one statement of a writer may take: see [`WRITE_STATEMENT`].
+    pub write_statement: Duration,
+    /// A file in PEM format of those who are trusted, besides whom the system trusts, to issue a server's certificate; where an
+    /// address says `sslrootcert`, that file instead. Every address must say `sslmode=require` then.
+    pub tls_root_certificates: Option<PathBuf>,
+    /// Where lists and reports may be read: see [`Store::read_behind`].
+    pub replica: Option<Replica>,
+}
+
+/// A standby of the database, that PostgreSQL itself keeps (streaming replication).
+#[derive(Clone)]
+pub struct Replica {
+    /// As [`PostgresOptions::dsn`]; of the same database.
+    pub dsn: String,
+    /// What is read there is at most so old; where the standby is further behind, or lost, the primary is read. The primary is
+    /// asked twice in this time how far it is: some seconds are a good bound, and 0 leaves the standby unused.
+    pub max_staleness: Duration,
 }
 
 impl PostgresOptions {
-    /// With a name for this node and as many readers as usual.
+    /// With a name for this node, and everything else as usual.
     #[must_use]
     pub fn new(dsn: &str) -> Self {
         Self {
             dsn: dsn.to_owned(),
             node: "local".to_owned(),
             readers: READERS,
+            read_statement: MAX_READ,
+            write_statement: WRITE_STATEMENT,
+            tls_root_certificates: None,
+            replica: None,
         }
     }
 
@@ -74,7 +115,7 @@ impl PostgresOptions {
     /// # Errors
     /// [`OpenError::BadAddress`].
     pub fn check(&self) -> Result<(), OpenError> {
-        address::config_of(&self.dsn).map(drop)
+        dsn::parse(&self.dsn, None).map(drop)
     }
 }
 
@@ -84,6 +125,10 @@ pub struct PostgresStore {
     address: Address,
     node: String,
     readers: Readers,
+    replica: Option<ReplicaReaders>,
+    announcer: Arc<Announcer>,
+    /// Where it is told what was written.
+    channel: String,
 }
 
 impl PostgresStore {
@@ -98,8 +143,7 @@ impl PostgresStore {
     /// Opens the store of a database, makes it if the database is empty, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`OpenError::BadAddress`], [`OpenError::Unreachable`], [`OpenError::LoginRefused`], [`OpenError::Unsuitable`],
-    /// [`OpenError::Unsafe`], [`OpenError::Newer`], [`OpenError::NotWritable`] and [`OpenError::Store`].
+    /// Every one of [`OpenError`] that speaks of a server; [`OpenError::is_worth_waiting`] tells which may pass.
     pub fn open(options: &PostgresOptions, birth: &Birth) -> Result<Self, OpenError> {
         Self::opened(options, |address| connect::prepare(address, birth))
     }
@@ -108,19 +152,47 @@ impl PostgresStore {
         options: &PostgresOptions,
         identify: impl FnOnce(&Address) -> Result<Identity, OpenError>,
     ) -> Result<Self, OpenError> {
-        let address = Address::parse(&options.dsn, &options.node)?;
+        let address = Address::parse(options)?;
+        let replica = options.replica.as_ref();
+        let replica = replica
+            .map(|replica| {
+                let address = address.of_replica(&replica.dsn, options)?;
+                Ok((address, replica.max_staleness))
+            })
+            .transpose()?;
+        let identity = identify(&address)?;
+        let channel = news::channel(&identity.store_id);
+        let announcer =
+            Announcer::start(address.clone(), &channel).map_err(|error| address.open_error(error))?;
+        let replica = replica.map(|(address, max_staleness)| {
+            ReplicaReaders::new(address, identity.store_id, max_staleness, options.readers)
+        });
         Ok(Self {
-            identity: identify(&address)?,
+            identity,
+            replica,
             readers: Readers::new(address.clone(), options.readers),
             address,
             node: options.node.clone(),
+            announcer: Arc::new(announcer),
+            channel,
         })
+    }
+
+    /// What the server's clock says, at some moment while this is asked: a node can tell how far its own is off.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn server_time(&self) -> Result<Timestamp, Error> {
+        self.readers.ask(clock::now)
     }
 }
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.readers.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
     }
 }
 
@@ -130,8 +202,25 @@ impl Store for PostgresStore {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
-        let writer = PostgresWriter::new(self.address.clone(), self.node.clone(), self.identity.store_id)?;
+        let writer = PostgresWriter::new(
+            self.address.clone(),
+            self.node.clone(),
+            self.identity.store_id,
+            self.announcer.clone(),
+        )?;
         Ok(Box::new(writer))
+    }
+
+    fn read_behind(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {
+        match &self.replica {
+            Some(replica) => replica.read(&self.readers, job),
+            None => self.readers.read(job),
+        }
+    }
+
+    fn listener(&self) -> Result<Option<Box<dyn Listener>>, Error> {
+        let listener = PostgresListener::new(self.address.clone(), &self.channel)?;
+        Ok(Some(Box::new(listener)))
     }
 
     fn read(&self, job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>) -> Result<(), Error> {

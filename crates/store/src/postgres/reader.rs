@@ -15,7 +15,9 @@ use super::loads::check_whole;
 use super::log::shift_of;
 use super::session::Session;
 use super::statements::{HEAD_COLUMNS, head_columns, head_from_row, placement_from_row, sealed};
-use super::{api_keys, audit, clock, counts, dead_letters, integrity, lists, log, parties, receipts, users};
+use super::{
+    api_keys, audit, clock, counts, dead_letters, integrity, lifecycles, lists, log, parties, receipts, users,
+};
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::error::Error;
@@ -167,6 +169,10 @@ impl Reader for PostgresReader<'_> {
 
     fn party_name(&mut self, party: PartyId) -> Result<Option<String>, Error> {
         parties::name(self.session()?, party)
+    }
+
+    fn lifecycles_stored(&mut self) -> Result<usize, Error> {
+        lifecycles::stored(self.session()?)
     }
 
     fn last_position(&mut self) -> Result<Position, Error> {

@@ -7,11 +7,11 @@ use super::reader::PostgresReader;
 use super::session::Session;
 use crate::api::Reader;
 use crate::error::Error;
-use crate::limits::{ANSWER_GRACE, MAX_READ, READER_WAIT};
+use crate::limits::{ANSWER_GRACE, READER_WAIT};
 use crate::pool::Pool;
 
 /// Everything is read of one instant.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(super) struct Readers {
     address: Address,
@@ -30,15 +30,22 @@ impl Readers {
         &self,
         job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut lent = self.pool.take(READER_WAIT)?;
+        let ends_at = |began: Instant| began + self.address.read_statement();
+        self.ask(|session| job(&mut PostgresReader::new(session, ends_at(Instant::now()))))
+    }
+
+    /// Lends a session for one transaction.
+    pub(super) fn ask<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+        let longest = self.address.read_statement();
+        let mut lent = self.pool.take(READER_WAIT.max(2 * longest))?;
         let mut session = self.begin(lent.idle.take())?;
         // The last one who read may have asked for more.
-        session.set_patience(MAX_READ + ANSWER_GRACE);
-        let result = job(&mut PostgresReader::new(&mut session, Instant::now() + MAX_READ));
+        session.set_patience(longest + ANSWER_GRACE);
+        let result = work(&mut session);
         let ended = session.batch("COMMIT");
         lent.idle = Some(session).filter(|session| !session.is_broken());
         // The job's own error first: what failed in the database also ends the transaction.
-        result.and(ended)
+        result.and_then(|made| ended.map(|()| made))
     }
 
     /// A session whose transaction has begun. One that was lost while it was idle is replaced, unseen by the caller.

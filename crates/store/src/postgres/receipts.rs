@@ -7,6 +7,7 @@ use model::time::Timestamp;
 
 use super::convert::{bytes, get, integer, number, party};
 use super::dead_letters::miscount;
+use super::expiry::Gone;
 use super::session::{Session, Step};
 use crate::error::Error;
 use crate::records::{BatchReceipt, Miscount, Record, StoredAnswer};
@@ -198,24 +199,10 @@ pub(super) fn miscounted(session: &mut Session, limit: i64) -> Result<Vec<Miscou
     rows.iter().map(miscount).collect()
 }
 
-/// Deletes receipts of batches decided before, the oldest first, and takes them off their counts.
-pub(super) fn expire_batches(session: &mut Session, before: Timestamp, limit: i64) -> Result<u64, Error> {
+/// Deletes receipts of batches decided before, the oldest first. They are still counted.
+pub(super) fn expire_batches(session: &mut Session, before: Timestamp, limit: i64) -> Result<Gone, Error> {
     let sql = "DELETE FROM batches WHERE batch_id IN \
                (SELECT batch_id FROM batches WHERE decided_at < $1 ORDER BY decided_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
                RETURNING actor_id, (1 + length(content) / 1024)::bigint";
-    let deleted = session.query(sql, &[&before.as_nanos(), &limit])?;
-    let mut counts: BTreeMap<i32, i64> = BTreeMap::new();
-    for row in &deleted {
-        *counts.entry(get(row, 0)?).or_default() += get::<i64>(row, 1)?;
-    }
-    // One by one, by rising number: the order in which a group locks them.
-    let sql = "UPDATE batch_counts SET receipts = receipts - $2 WHERE actor_id = $1 AND receipts >= $2";
-    for (actor, receipts) in counts {
-        if session.execute(sql, &[&actor, &receipts])? != 1 {
-            return Err(Error::damaged(format!(
-                "the count of batch receipts of {actor} is too low"
-            )));
-        }
-    }
-    Ok(u64::try_from(deleted.len()).unwrap_or(u64::MAX))
+    Gone::of(&session.query(sql, &[&before.as_nanos(), &limit])?)
 }

@@ -14,9 +14,11 @@ use foldhash::fast::RandomState;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::convert::is_fatal;
 use super::driver::{ConnectError, Driver, wait};
+use super::news::Bell;
 use crate::error::{Error, Trouble};
 
 /// A parameter of a statement.
@@ -49,13 +51,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Logs in. `patience` is how long each later answer is waited for.
+    /// Logs in. `patience` is how long that may take, and how long each later answer is waited for.
     pub(super) fn open(
         driver: &Arc<Driver>,
-        config: Config,
+        server: (Config, MakeRustlsConnect),
         patience: Duration,
+        bell: Option<Arc<Bell>>,
     ) -> Result<Self, ConnectError> {
-        let (client, connection) = driver.connect(config)?;
+        let (client, connection) = driver.connect(server, patience, bell)?;
         Ok(Self {
             client,
             connection,

@@ -1,5 +1,7 @@
 //! A writer: one session, which is claimed anew when it was lost.
 
+use std::sync::Arc;
+
 use model::ids::PartyId;
 
 use super::accounts::PostgresAccounts;
@@ -7,8 +9,9 @@ use super::address::Address;
 use super::claim::{Claim, Claimed, make_partitions};
 use super::connect::{ACCOUNTS, LOCKS};
 use super::group::PostgresGroup;
+use super::news::Announcer;
 use super::session::Step;
-use super::{api_keys, dead_letters, parties, receipts};
+use super::{expiry, parties};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::error::Error;
@@ -19,6 +22,7 @@ pub(super) struct PostgresWriter {
     address: Address,
     store_id: [u8; 16],
     pub(super) node: String,
+    pub(super) announcer: Arc<Announcer>,
     pub(super) claimed: Claimed,
     /// A transaction has begun and not ended.
     pub(super) in_transaction: bool,
@@ -27,12 +31,18 @@ pub(super) struct PostgresWriter {
 }
 
 impl PostgresWriter {
-    pub(super) fn new(address: Address, node: String, store_id: [u8; 16]) -> Result<Self, Error> {
+    pub(super) fn new(
+        address: Address,
+        node: String,
+        store_id: [u8; 16],
+        announcer: Arc<Announcer>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             claimed: Claimed::open(&address, &store_id)?,
             address,
             store_id,
             node,
+            announcer,
             in_transaction: false,
             unsettled: None,
         })
@@ -78,19 +88,6 @@ impl PostgresWriter {
             self.roll_back();
         }
         began.map(|_| ())
-    }
-
-    /// Work that is a transaction of its own.
-    fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        self.begin_transaction(&[Step::new("BEGIN", &[])])?;
-        let done = work(self);
-        if done.is_ok() {
-            self.claimed.session.batch("COMMIT")?;
-            self.in_transaction = false;
-        } else {
-            self.roll_back();
-        }
-        done
     }
 
     /// Where places run low, partitions are made before they are needed.
@@ -145,6 +142,10 @@ impl Writer for PostgresWriter {
                 session.first(sql, &[&self.claimed.claim.writer, &commit.0])?
             }
         };
+        if found.is_some() {
+            // Nobody may have been told of it.
+            self.announcer.announce();
+        }
         Ok(found.is_some())
     }
 
@@ -169,13 +170,13 @@ impl Writer for PostgresWriter {
     }
 
     fn expire(&mut self, expiry: &Expiry, limit: u32) -> Result<u64, Error> {
-        let limit = i64::from(limit);
-        self.transaction(|writer| {
-            let session = &mut writer.claimed.session;
-            Ok(receipts::expire_answers(session, expiry.answers_before, limit)?
-                + receipts::expire_batches(session, expiry.batches_before, limit)?
-                + api_keys::expire_tokens(session, expiry.now, limit)?
-                + dead_letters::expire(session, expiry.dead_letters_before, limit)?)
-        })
+        self.begin_transaction(&[Step::new("BEGIN", &[])])?;
+        let expired = expiry::expire(&mut self.claimed.session, expiry, i64::from(limit));
+        if expired.is_ok() {
+            self.in_transaction = false;
+        } else {
+            self.roll_back();
+        }
+        expired
     }
 }

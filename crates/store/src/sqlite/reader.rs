@@ -201,6 +201,15 @@ impl Reader for SqliteReader<'_> {
         Ok(find.query_row([party.get()], |row| row.get(0)).optional()?)
     }
 
+    fn lifecycles_stored(&mut self) -> Result<usize, Error> {
+        self.check_time()?;
+        let sql = "SELECT count(*) FROM lifecycles";
+        number(
+            self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?,
+            "count",
+        )
+    }
+
     fn last_position(&mut self) -> Result<Position, Error> {
         self.check_time()?;
         let sql = "SELECT coalesce(max(position), 0) FROM entries";

@@ -154,7 +154,7 @@ impl Told {
 fn command(state: &AppState, actor: Actor, kept: &KeptDeadLetter) -> Result<Command, Problem> {
     let (_, lifecycle) = state.shipment_lifecycle()?;
     let expected = Expected {
-        lifecycle,
+        lifecycle: &lifecycle,
         now: state.now(),
     };
     let text = std::str::from_utf8(&kept.letter.content).unwrap_or_default();

@@ -190,7 +190,7 @@ pub(super) fn read(
 ) -> Result<(Vec<Command>, Vec<usize>), Problem> {
     let (_, lifecycle) = state.shipment_lifecycle()?;
     let expected = Expected {
-        lifecycle,
+        lifecycle: &lifecycle,
         now: state.now(),
     };
     let text = fields::text(body)?;

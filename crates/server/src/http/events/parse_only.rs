@@ -43,7 +43,7 @@ pub(in crate::http) async fn parse_only(
 fn parse_block(state: &AppState, actor: Actor, block: &Block, tally: &mut Tally) -> Result<(), Problem> {
     let (_, lifecycle) = state.shipment_lifecycle()?;
     let expected = Expected {
-        lifecycle,
+        lifecycle: &lifecycle,
         now: state.now(),
     };
     for line in &block.lines {

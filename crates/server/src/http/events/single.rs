@@ -82,7 +82,11 @@ pub(super) async fn post_event(
     let received = body::whole(&state.room, body, limits::BODY_BYTES).await?;
     let now = state.now();
     let (_, lifecycle) = state.shipment_lifecycle()?;
-    let event = Expected { lifecycle, now }.read(fields::text(&received.bytes)?)?;
+    let event = Expected {
+        lifecycle: &lifecycle,
+        now,
+    }
+    .read(fields::text(&received.bytes)?)?;
     let keyed = state
         .under_way
         .key(&headers, &asker, "POST /events", &received.bytes, now)?;

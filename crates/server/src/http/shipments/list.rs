@@ -72,10 +72,8 @@ pub(super) async fn list_shipments(
     let offset = parameters.number("offset", 0, u64::from(u32::MAX)).unwrap_or(0);
     let statuses = statuses(&state, status.as_deref());
     if statuses.is_empty() {
-        let known: Vec<&str> = match state.shipment_lifecycle() {
-            Ok((_, lifecycle)) => lifecycle.states().iter().map(|state| &*state.name).collect(),
-            Err(_) => Vec::new(),
-        };
+        let (_, lifecycle) = state.shipment_lifecycle()?;
+        let known: Vec<&str> = lifecycle.states().iter().map(|state| &*state.name).collect();
         parameters.complain("status", "value", &format!("must be one of {}", known.join(", ")));
     }
     parameters.finish()?;

@@ -215,7 +215,7 @@ fn render(
         },
         created_at: order.created_at.to_string(),
         updated_at: order.head.recorded_at.to_string(),
-        status_history: statuses(lifecycle, history).map_err(|error| damaged(&error.to_string()))?,
+        status_history: statuses(&lifecycle, history).map_err(|error| damaged(&error.to_string()))?,
         tracking_number: order.public_id.to_string(),
     })
 }

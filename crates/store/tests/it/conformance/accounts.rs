@@ -9,7 +9,7 @@ use super::api_keys::key;
 use crate::backend::Backend;
 use crate::orders::{Clerk, created, reported};
 
-pub(super) fn user(id: &str, username: &str, email: &str) -> User {
+pub(crate) fn user(id: &str, username: &str, email: &str) -> User {
     User {
         user_id: id.into(),
         username: username.into(),
@@ -28,7 +28,7 @@ pub(super) fn user(id: &str, username: &str, email: &str) -> User {
 }
 
 /// A transaction that is committed.
-pub(super) fn account<T>(writer: &mut dyn Writer, work: impl FnOnce(&mut dyn Accounts) -> T) -> T {
+pub(crate) fn account<T>(writer: &mut dyn Writer, work: impl FnOnce(&mut dyn Accounts) -> T) -> T {
     let mut accounts = writer.accounts().unwrap();
     let done = work(&mut *accounts);
     accounts.commit().unwrap();

@@ -2,7 +2,7 @@
 //!
 //! A new database lists its backend at the end; the scenarios are the same. After each, the store must be sound.
 
-mod accounts;
+pub(crate) mod accounts;
 mod api_keys;
 pub(crate) mod dead_letters;
 mod expiry;
@@ -13,7 +13,7 @@ mod lists;
 mod log;
 mod parties;
 mod reading;
-mod receipts;
+pub(crate) mod receipts;
 mod reopening;
 pub(crate) mod trail;
 

@@ -9,7 +9,7 @@ use super::accounts::account;
 use crate::backend::Backend;
 use crate::orders::{Clerk, created};
 
-pub(super) fn answer(key: u8, at: i64) -> StoredAnswer {
+pub(crate) fn answer(key: u8, at: i64) -> StoredAnswer {
     StoredAnswer {
         key: [key; 32],
         body_hash: [9; 32],
@@ -123,7 +123,7 @@ pub(super) fn records_of_a_dropped_group_are_not_there(backend: &dyn Backend) {
 }
 
 /// A receipt of a principal, with a content of this length.
-pub(super) fn sized(id: &str, at: i64, actor: u32, bytes: usize) -> Record {
+pub(crate) fn sized(id: &str, at: i64, actor: u32, bytes: usize) -> Record {
     Record::Batch(BatchReceipt {
         actor: PartyId::new(actor),
         content: vec![7; bytes].into(),

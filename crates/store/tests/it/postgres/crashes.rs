@@ -1,52 +1,16 @@
 //! A server that is killed while groups are written: what was acknowledged is there, once.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use store::postgres::{PostgresOptions, PostgresStore};
 use store::verify::verify;
 use store::{CommitId, Error, Store};
-use tempfile::TempDir;
 
 use super::Peer;
-use crate::backend::{birth, skip};
+use super::server::Server;
+use crate::backend::birth;
 use crate::orders::{created, named, reported};
-
-/// A server of the test's own, stopped at the end.
-struct Server(TempDir);
-
-impl Server {
-    fn start() -> Option<Self> {
-        let server = Self(TempDir::new().unwrap());
-        let started = server.run("check").status.success() && server.run("start").status.success();
-        if !started {
-            skip("no PostgreSQL server binaries");
-        }
-        started.then_some(server)
-    }
-
-    fn run(&self, what: &str) -> std::process::Output {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dev/services");
-        let run = Command::new(script)
-            .arg(what)
-            .env("CARGO_TARGET_DIR", self.0.path())
-            .output();
-        run.unwrap()
-    }
-
-    fn dsn(&self) -> String {
-        let environment = String::from_utf8(self.run("env").stdout).unwrap();
-        environment.split('\'').nth(1).unwrap().to_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.run("stop");
-    }
-}
 
 /// Writes an order until it is acknowledged, as the engine would: an unknown outcome is settled before anything else is written.
 fn write(peer: &mut Peer, name: &str, is_over: &AtomicBool) -> bool {

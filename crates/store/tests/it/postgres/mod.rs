@@ -1,12 +1,19 @@
 //! What only the store over PostgreSQL promises: several writers, on several nodes, over one database.
 
+mod bounds;
 mod crashes;
 mod damage;
+mod expiry;
+mod news;
 mod opening;
 mod plans;
 mod positions;
 mod proxy;
+mod refusals;
+mod replica;
+mod server;
 mod sessions;
+mod tls;
 mod writers;
 
 use model::command::OrderRef;

@@ -184,7 +184,7 @@ fn a_wrong_password_is_said_and_not_repeated() {
     let Err(refused) = PostgresStore::open(&PostgresOptions::new(&dsn), &birth()) else {
         return skip("the server asks nobody for a password");
     };
-    if matches!(refused, OpenError::NotWritable { .. }) {
+    if matches!(refused, OpenError::NoRights { .. }) {
         return skip("the server asks nobody for a password");
     }
     assert!(matches!(refused, OpenError::LoginRefused { .. }), "{refused:?}");
@@ -200,7 +200,7 @@ fn a_user_without_rights_is_told_so() {
     };
     make_user(&database);
     let refused = refusal(&database.dsn_as("waybill_scram", Some(PASSWORD.as_bytes())));
-    assert!(matches!(refused, OpenError::NotWritable { .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::NoRights { .. }), "{refused:?}");
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
 
@@ -235,8 +235,12 @@ fn an_address_that_cannot_be_read_is_not_repeated() {
         (format!("dbname=orders password={PASSWORD}"), "names no host"),
         (format!("postgres://ada:{PASSWORD}@db"), "names no database"),
         (
-            format!("postgres://ada:{PASSWORD}@db/orders?sslmode=require"),
-            "asks for TLS, which this version does not speak with PostgreSQL",
+            format!("postgres://ada:{PASSWORD}@db/orders?sslrootcert=/nowhere.pem"),
+            "does not say sslmode=require, without which no certificate is looked at",
+        ),
+        (
+            format!("host=db password={PASSWORD} dbname=orders sslmode=some"),
+            "cannot be read",
         ),
     ] {
         let expected =
