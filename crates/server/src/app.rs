@@ -56,10 +56,16 @@ impl App {
     /// # Errors
     /// [`StartError`]; each message names the cure.
     pub fn start(place: impl Into<StorePlace>, observer: Option<Observer>) -> Result<Self, StartError> {
-        Self::start_scaled(&place.into(), DelayScale::ONE, Quotas::default(), observer)
+        Self::start_scaled(
+            &place.into(),
+            DelayScale::ONE,
+            Quotas::default(),
+            Arc::new(SystemClock),
+            observer,
+        )
     }
 
-    /// As [`App::start`], with automatic delays stretched and other quotas.
+    /// As [`App::start`], with automatic delays stretched, other quotas and another clock.
     ///
     /// # Errors
     /// [`StartError`]; each message names the cure.
@@ -67,10 +73,10 @@ impl App {
         place: &StorePlace,
         scale: DelayScale,
         quotas: Quotas,
+        clock: Arc<dyn Clock>,
         observer: Option<Observer>,
     ) -> Result<Self, StartError> {
         let mut random = system_random()?;
-        let clock = Arc::new(SystemClock);
         let store = place.open(&birth(&mut random, clock.now()))?;
         store.pin_lifecycles(&shipped(), clock.now())?;
         let engine = Engine::start(Options {

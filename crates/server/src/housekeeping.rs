@@ -6,7 +6,7 @@ use model::time::{Span, Timestamp};
 use store::Expiry;
 
 use crate::engine::Handle;
-use crate::http::limits::{BATCH_RECEIPTS_KEPT, IDEMPOTENCY_KEPT};
+use crate::http::limits::{BATCH_RECEIPTS_KEPT, IDEMPOTENCY_KEPT, REVOCATIONS_KEPT};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(600);
@@ -63,7 +63,7 @@ impl Housekeeping {
             answers_before: before(IDEMPOTENCY_KEPT),
             batches_before: before(BATCH_RECEIPTS_KEPT),
             dead_letters_before: before(Duration::from_secs(days * 24 * 3600)),
-            now,
+            now: before(REVOCATIONS_KEPT),
         }
     }
 }

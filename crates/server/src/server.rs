@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, StartError};
+use crate::clock::{Clock, SystemClock};
 use crate::engine::{Handle, Quotas};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Http, Metrics};
@@ -85,10 +87,10 @@ impl Server {
     /// # Errors
     /// [`ServeError`]; each message names the cure.
     pub async fn start(settings: Settings, place: &StorePlace) -> Result<Self, ServeError> {
-        Self::start_within(settings, place, Limits::default()).await
+        Self::start_within(settings, place, Limits::default(), Arc::new(SystemClock)).await
     }
 
-    /// As [`Server::start`], with other limits.
+    /// As [`Server::start`], with other limits and by another clock.
     ///
     /// # Errors
     /// [`ServeError`]; each message names the cure.
@@ -96,6 +98,7 @@ impl Server {
         settings: Settings,
         place: &StorePlace,
         limits: Limits,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, ServeError> {
         // Before anything is opened.
         let secret_folder = match (&settings.jwt_secret, place) {
@@ -108,6 +111,7 @@ impl Server {
             place,
             settings.delay_scale,
             limits.quotas,
+            clock,
             Some(metrics.observer()),
         )?;
         let jwt_secrets = match secret_folder {

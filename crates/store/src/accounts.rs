@@ -169,6 +169,14 @@ pub trait Accounts {
     /// As [`Accounts::user`].
     fn store_answer(&mut self, answer: &StoredAnswer) -> Result<(), Error>;
 
+    /// Now, by the clock that all nodes share; `None` where the one node's own is that.
+    ///
+    /// # Errors
+    /// As [`Accounts::user`].
+    fn shared_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        Ok(None)
+    }
+
     /// Makes all of it durable.
     ///
     /// # Errors

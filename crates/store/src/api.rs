@@ -351,6 +351,14 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn totals(&mut self) -> Result<Totals, Error>;
 
+    /// Now, by the clock that all nodes share; `None` where the one node's own is that.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn shared_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        Ok(None)
+    }
+
     /// Orders without a head, heads without an order, and pairs that differ in lifecycle or owner: there are none in a sound
     /// store.
     ///

@@ -66,6 +66,7 @@ async fn change_user(engine: &Handle, login: &str, change: UserChange) -> Result
         let Some(user) = accounts.user(UserRef::Login(&login))? else {
             return Ok(Err(AccountError::Unknown(login)));
         };
+        let now = accounts.shared_time()?.unwrap_or(now);
         let made = change.make(accounts, &user, now, &By::system())?;
         Ok(made.map(|_| ()).map_err(|why| match why {
             Unchangeable::Taken(taken) => AccountError::Taken(taken),

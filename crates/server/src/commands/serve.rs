@@ -5,9 +5,10 @@ use clap::Args;
 use super::output::{point_out, say};
 use super::{Ended, Problem, StopSignals};
 use crate::accounts;
+use crate::app::StartError;
 use crate::logging;
 use crate::place::StorePlace;
-use crate::server::Server;
+use crate::server::{ServeError, Server};
 use crate::settings::{Seed, SettingFlags, Settings};
 
 /// Settings of parts that do not exist yet: nobody should believe that they do.
@@ -49,7 +50,10 @@ impl Serve {
                 tracing::warn!("{name} is set, and this version does not use it");
             }
         }
-        let server = Server::start(settings.clone(), &StorePlace::of(&settings)).await?;
+        let place = StorePlace::of(&settings);
+        let server = Server::start(settings.clone(), &place)
+            .await
+            .map_err(|error| with_setting(error, &place))?;
         if settings.seed == Some(Seed::Demo) {
             accounts::seed_demo(server.engine()).await?;
             if !settings.app_host.is_loopback() {
@@ -71,6 +75,16 @@ impl Serve {
             ));
         }
         serve(server).await
+    }
+}
+
+/// A database is found by a setting, which its own words do not name; a data folder names itself.
+fn with_setting(error: ServeError, place: &StorePlace) -> Problem {
+    match (&error, place) {
+        (ServeError::Start(StartError::Open(why)), StorePlace::Postgres(_)) => {
+            format!("PG_DSN (or DATABASE_URL): {why}").into()
+        }
+        _ => error.into(),
     }
 }
 

@@ -57,6 +57,8 @@ pub const PASSWORDS_WAITING: usize = 64;
 pub const PASSWORDS_AT_ONCE: usize = 2;
 /// How long a token is valid (wire contract §2).
 pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
+/// How much longer than its token a revocation is kept: a node whose clock is behind takes the token for a valid one as long.
+pub const REVOCATIONS_KEPT: Duration = Duration::from_secs(3_600);
 /// What is known of a token is asked anew after this time: a revocation on another node holds then (wire contract §1).
 pub const SESSION_FRESH: Duration = Duration::from_millis(900);
 /// Tokens of which that is remembered.

@@ -18,13 +18,14 @@ const OURS: &str = "WAYBILL_";
 /// Variables of Waybill's commands that are no settings of a server.
 const OF_COMMANDS: [&str; 2] = [CONFIG_VARIABLE, TOKEN_VARIABLE];
 /// Variables of Waybill's tests, which run the binary with their own environment.
-const OF_TESTS: [&str; 6] = [
+const OF_TESTS: [&str; 7] = [
     "WAYBILL_CRASH_ROUNDS",
     "WAYBILL_CRASH_SEED",
     "WAYBILL_OLIST_DIR",
     "WAYBILL_REQUIRE_ALL",
     "WAYBILL_TEST_IN_OWN_MOUNTS",
     "WAYBILL_TEST_PG_DSN",
+    "WAYBILL_TEST_STORE",
 ];
 
 /// The name of the file in the working directory.

@@ -25,7 +25,7 @@ fn copy(from: &Path, to: &Database) -> Command {
     command
         .args(["copy", "--from"])
         .arg(format!("sqlite://{}", from.display()))
-        .env("PG_DSN", to.dsn(PASSWORD));
+        .env("PG_DSN", to.dsn_with(Some(PASSWORD)));
     command
 }
 
@@ -36,7 +36,7 @@ fn open(database: &Database) -> Result<PostgresStore, OpenError> {
         event_id_key: [0; 16],
         at: model::time::Timestamp::from_nanos(0),
     };
-    PostgresStore::open(&PostgresOptions::new(&database.dsn(PASSWORD)), &birth)
+    PostgresStore::open(&PostgresOptions::new(&database.dsn_with(Some(PASSWORD))), &birth)
 }
 
 fn assert_no_secret(ended: &Ended) {

@@ -5,6 +5,7 @@ mod fault;
 mod faults;
 mod front_door;
 mod kill;
+mod nodes;
 mod notes;
 
 use std::path::{Path, PathBuf};

@@ -58,7 +58,7 @@ fn a_database_is_named_by_a_flag_or_by_the_environment() {
     let Some(database) = Database::new() else {
         return;
     };
-    let dsn = database.dsn("s3cret");
+    let dsn = database.dsn_with(Some("s3cret"));
     let mut by_flag = waybill();
     by_flag
         .args(["migrate", "--pg-dsn", &dsn])

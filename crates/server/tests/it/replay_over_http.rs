@@ -1,6 +1,5 @@
 //! The same orders replayed in process and to a running server: the same becomes of each shipment.
 
-use std::path::Path;
 use std::process::Command;
 
 use model::Entry;
@@ -11,13 +10,22 @@ use server::replay::{CONNECTIONS, OverHttp, Speed, Summary, Target, replay, trac
 use tempfile::TempDir;
 
 use crate::harness::acknowledged::history;
-use crate::harness::process::{Running, run, waybill, waybill_on};
+use crate::harness::front::SECRET;
+use crate::harness::home::Home;
+use crate::harness::process::{Running, run, waybill};
 use crate::replay::{five_orders, many_orders, plan, replayed};
 
-/// A server with demo users on a folder of its own, at a free port.
-fn serve(data_dir: &Path) -> (Running, String) {
-    let mut command = waybill_on("serve", data_dir);
-    let server = Running::start(command.args(["--port", "0"]).env("SEED", "demo"));
+/// `waybill serve`, with demo users.
+fn serving(home: &Home, port: &str) -> Command {
+    let mut command = home.waybill("serve");
+    command.args(["--port", port]);
+    command.env("SEED", "demo").env("JWT_SECRET", SECRET);
+    command
+}
+
+/// A server of this home, at a free port.
+fn serve(home: &Home) -> (Running, String) {
+    let server = Running::start(&mut serving(home, "0"));
     let line = server.first_line();
     let url = line.strip_prefix("waybill listening on ").map(str::to_owned);
     (server, url.unwrap_or_else(|| panic!("it printed {line:?}")))
@@ -45,12 +53,12 @@ fn told(entries: &[Entry]) -> Vec<String> {
 }
 
 /// What was replayed to a server that has ended is what is replayed in process.
-fn same_as_in_process(plan: &Plan, served: &Path, numbers: &[String]) -> Summary {
+fn same_as_in_process(plan: &Plan, served: &Home, numbers: &[String]) -> Summary {
     let data = TempDir::new().unwrap();
     let summary = replayed(plan, data.path());
     let (in_process, over_http) = (
         StorePlace::from(data.path()).look_into().unwrap(),
-        StorePlace::from(served).look_into().unwrap(),
+        served.place().look_into().unwrap(),
     );
     let store_id = in_process.identity().store_id;
     for (shipment, number) in plan.shipments.iter().zip(numbers) {
@@ -71,13 +79,13 @@ fn same_as_in_process(plan: &Plan, served: &Path, numbers: &[String]) -> Summary
 fn the_same_becomes_of_each_shipment_over_http_as_in_process() {
     for folder in [five_orders(), many_orders(1_400)] {
         let plan = plan(folder.path());
-        let data = TempDir::new().unwrap();
-        let (server, url) = serve(data.path());
+        let home = Home::new();
+        let (server, url) = serve(&home);
         let (over_http, numbers) = replayed_to(&url, &plan);
         let (again, same_numbers) = replayed_to(&url, &plan);
         server.interrupt();
         assert_eq!(server.wait().code(), Some(0));
-        let in_process = same_as_in_process(&plan, data.path(), &numbers);
+        let in_process = same_as_in_process(&plan, &home, &numbers);
         let expected = Summary {
             example: over_http.example.clone(),
             sent: over_http.sent,
@@ -97,9 +105,9 @@ fn the_same_becomes_of_each_shipment_over_http_as_in_process() {
 #[test]
 fn the_command_line_names_a_server_as_people_do() {
     let folder = five_orders();
-    let data = TempDir::new().unwrap();
-    let untouched = data.path().join("untouched");
-    let (server, url) = serve(&data.path().join("served"));
+    let (home, elsewhere) = (Home::new(), TempDir::new().unwrap());
+    let untouched = elsewhere.path().join("untouched");
+    let (server, url) = serve(&home);
     let url = format!("{}/", url.replace("127.0.0.1", "localhost"));
     let told = |command: &mut Command| {
         let ended = run(command.args(["--url", &url]));
@@ -128,8 +136,8 @@ fn the_command_line_names_a_server_as_people_do() {
 fn a_server_killed_in_the_middle_of_a_replay_loses_nothing_of_it() {
     let folder = many_orders(1_400);
     let plan = plan(folder.path());
-    let data = TempDir::new().unwrap();
-    let (server, url) = serve(data.path());
+    let home = Home::new();
+    let (server, url) = serve(&home);
     let port = url.rsplit(':').next().unwrap().to_owned();
     let replaying = std::thread::spawn({
         let (url, plan) = (url.clone(), plan.clone());
@@ -139,8 +147,7 @@ fn a_server_killed_in_the_middle_of_a_replay_loses_nothing_of_it() {
     for pause_ms in [150, 250, 350] {
         std::thread::sleep(std::time::Duration::from_millis(pause_ms));
         server.take().map(Running::kill);
-        let mut command = waybill_on("serve", data.path());
-        let next = Running::start(command.args(["--port", &port]).env("SEED", "demo"));
+        let next = Running::start(&mut serving(&home, &port));
         assert_eq!(next.first_line(), format!("waybill listening on {url}"));
         server = Some(next);
     }
@@ -148,7 +155,7 @@ fn a_server_killed_in_the_middle_of_a_replay_loses_nothing_of_it() {
     let server = server.unwrap();
     server.interrupt();
     assert_eq!(server.wait().code(), Some(0));
-    let expected = same_as_in_process(&plan, data.path(), &numbers);
+    let expected = same_as_in_process(&plan, &home, &numbers);
     assert!(summary.retries > 0, "no kill cut a request off");
     assert_eq!(summary.made + summary.known, expected.made);
     assert_eq!(summary.applied + summary.duplicates, expected.applied);

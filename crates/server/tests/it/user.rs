@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::front::{Front, admin, operator};
+use crate::harness::home::Home;
 use crate::harness::process::{Ended, run, waybill};
 
 /// `waybill user ARGUMENTS`, with this on standard input.
@@ -24,6 +25,11 @@ fn user(arguments: &[&str], input: &str) -> Command {
 
 fn on_folder(arguments: &[&str], dir: &Path, input: &str) -> Ended {
     run(user(arguments, input).arg("--data-dir").arg(dir))
+}
+
+/// Where the environment says.
+fn at_home(arguments: &[&str], home: &Home, input: &str) -> Ended {
+    run(user(arguments, input).envs(home.settings()))
 }
 
 /// Off the runtime's threads, which serve meanwhile.
@@ -47,9 +53,9 @@ async fn login(front: &Front, username: &str, password: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn users_of_a_data_folder_are_made_changed_and_shut_out() {
-    let dir = TempDir::new().unwrap();
-    let made = on_folder(&["add", "root", "--role", "admin"], dir.path(), "correct horse\n");
+async fn users_of_a_store_are_made_changed_and_shut_out() {
+    let home = Home::new();
+    let made = at_home(&["add", "root", "--role", "admin"], &home, "correct horse\n");
     assert_eq!(made.code(), Some(0), "{made:?}");
     assert_eq!(made.stdout, "made the admin root\n");
     let driver = [
@@ -62,23 +68,23 @@ async fn users_of_a_data_folder_are_made_changed_and_shut_out() {
         "--email",
         "dan@example.com",
     ];
-    assert_eq!(on_folder(&driver, dir.path(), "correct horse").code(), Some(0));
-    let again = on_folder(&driver, dir.path(), "correct horse");
+    assert_eq!(at_home(&driver, &home, "correct horse").code(), Some(0));
+    let again = at_home(&driver, &home, "correct horse");
     assert_eq!(again.code(), Some(2));
     assert!(again.stderr.contains("the username is taken"), "{}", again.stderr);
-    let changed = on_folder(&["passwd", "dan@example.com"], dir.path(), "another horse");
+    let changed = at_home(&["passwd", "dan@example.com"], &home, "another horse");
     assert_eq!(changed.code(), Some(0), "{changed:?}");
 
-    let front = Front::start_in(dir, &[]).await;
+    let front = Front::start_in(home, &[]).await;
     assert_eq!(login(&front, "root", "correct horse").await, 200);
     assert_eq!(login(&front, "dan", "correct horse").await, 401);
     assert_eq!(login(&front, "dan", "another horse").await, 200);
     let trail = front.get(&admin(), "/api/v1/admin/audit-logs?actor=system").await;
     assert_eq!(trail.is(200)["data"].as_array().unwrap().len(), 3);
-    let dir = front.end().await;
+    let home = front.end().await;
 
-    assert_eq!(on_folder(&["disable", "dan"], dir.path(), "").code(), Some(0));
-    let front = Front::start_in(dir, &[]).await;
+    assert_eq!(at_home(&["disable", "dan"], &home, "").code(), Some(0));
+    let front = Front::start_in(home, &[]).await;
     assert_eq!(login(&front, "dan", "another horse").await, 401);
     front.end().await;
 }
@@ -128,9 +134,9 @@ fn what_is_not_allowed_is_refused_before_anything_is_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_a_running_server_users_are_changed_through_it() {
-    let front = Front::start().await;
+    let front = Front::start_in(Home::folder(), &[]).await;
     let add = ["add", "dan", "--role", "driver", "--client-id", "client_001"];
-    let beside = on_folder(&add, front.dir.path(), "correct horse");
+    let beside = on_folder(&add, front.home().path(), "correct horse");
     assert_eq!(beside.code(), Some(2));
     assert!(
         beside.stderr.contains("in use by another process") && beside.stderr.contains("--url"),

@@ -4,7 +4,7 @@ use model::time::Timestamp;
 
 use super::session::Session;
 use super::writer::PostgresWriter;
-use super::{api_keys, audit, receipts, users};
+use super::{api_keys, audit, clock, receipts, users};
 use crate::accounts::{Accounts, ApiKey, AuditRecord, Taken, User, UserRef};
 use crate::error::{Error, Trouble};
 use crate::records::StoredAnswer;
@@ -85,6 +85,10 @@ impl Accounts for PostgresAccounts<'_> {
 
     fn store_answer(&mut self, answer: &StoredAnswer) -> Result<(), Error> {
         self.with(|session| receipts::store_answer(session, answer))
+    }
+
+    fn shared_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        self.with(clock::now).map(Some)
     }
 
     fn commit(self: Box<Self>) -> Result<(), Error> {

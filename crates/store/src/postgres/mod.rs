@@ -11,6 +11,7 @@ mod address;
 mod api_keys;
 mod audit;
 mod claim;
+mod clock;
 mod connect;
 mod convert;
 mod counts;
@@ -208,9 +209,7 @@ impl PostgresStore {
     /// # Errors
     /// As [`Store::read`].
     pub fn server_time(&self) -> Result<Timestamp, Error> {
-        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000";
-        let row = self.readers.ask(|session| connect::one(session, sql))?;
-        Ok(Timestamp::from_nanos(convert::get(&row, 0)?))
+        self.readers.ask(clock::now)
     }
 }
 

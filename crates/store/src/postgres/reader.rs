@@ -17,7 +17,7 @@ use super::log::shift_of;
 use super::session::Session;
 use super::statements::{HEAD_COLUMNS, head_columns, head_from_row, placement_from_row, sealed};
 use super::{
-    api_keys, audit, counts, dead_letters, integrity, lifecycles, lists, log, parties, receipts, users,
+    api_keys, audit, clock, counts, dead_letters, integrity, lifecycles, lists, log, parties, receipts, users,
 };
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
@@ -209,6 +209,10 @@ impl Reader for PostgresReader<'_> {
 
     fn totals(&mut self) -> Result<Totals, Error> {
         log::totals(self.session()?)
+    }
+
+    fn shared_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        clock::now(self.session()?).map(Some)
     }
 
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
+use model::time::Timestamp;
 use serde::Serialize;
 use store::accounts::{User, UserRef};
 use utoipa::ToSchema;
@@ -87,14 +88,13 @@ async fn signed_in(
     wish.finish()?;
     let name = username.or(email).unwrap_or_default();
     let password = password.unwrap_or_default().to_owned();
-    let now = state.now();
-    let user = known(state, name).await?;
+    let (user, now) = known(state, name).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let right = state.auth.passwords.verify(password, hash).await?;
     // A disabled user learns no more than one who is not known.
     let user = user.filter(|user| right && !user.disabled).ok_or_else(wrong)?;
     // Checking took a while: had the password been changed meanwhile, this session must not outlive that.
-    let still = known(state, name).await?;
+    let (still, _) = known(state, name).await?;
     let user = still.filter(|still| *still == user).ok_or_else(wrong)?;
     let token = Token {
         token: state.auth.tokens.sign(&user, now)?,
@@ -105,9 +105,16 @@ async fn signed_in(
     Ok((no_store, Json(token)))
 }
 
-async fn known(state: &AppState, name: &str) -> Result<Option<User>, Problem> {
-    let name = name.to_owned();
-    state.read(move |reader| reader.user(UserRef::Login(&name))).await
+/// A user, and the time before it was read: by the clock that all nodes share, so that what ends sessions on one ends those that
+/// began on another.
+async fn known(state: &AppState, name: &str) -> Result<(Option<User>, Timestamp), Problem> {
+    let (name, now) = (name.to_owned(), state.now());
+    state
+        .read(move |reader| {
+            let now = reader.shared_time()?.unwrap_or(now);
+            Ok((reader.user(UserRef::Login(&name))?, now))
+        })
+        .await
 }
 
 fn wrong() -> Problem {

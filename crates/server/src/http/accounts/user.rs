@@ -132,8 +132,9 @@ pub(super) async fn change_user(
         if let Err(problem) = allowed(&user, &seen, precondition, is_proven) {
             return Ok(Err(problem));
         }
-        // The time of the writer's turn: whatever session began while the password was hashed ends too.
-        let now = shared.now();
+        // The time of the writer's turn: whatever session began while the password was hashed ends too. By the clock that sessions
+        // of all nodes begin by.
+        let now = accounts.shared_time()?.unwrap_or_else(|| shared.now());
         let made = change.make(accounts, &user, now, &by)?;
         Ok(made.map_err(unchangeable).and_then(|user| {
             let token = wants_token.then(|| shared.auth.tokens.sign(&user, now));

@@ -1,7 +1,9 @@
 //! One caller at the front door: a connection, shipments of its own, and requests of every kind that makes or moves them.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -29,27 +31,47 @@ pub(super) struct Caller {
     count: u32,
     notes: Notes,
     leaves: bool,
+    /// Where the database may fail: told to end, and leaves with the first 503.
+    until: Option<Arc<AtomicBool>>,
 }
 
-/// The connection has ended without an answer.
+/// The connection has ended without an answer, or with one that says nothing of what was asked for.
 struct Gone;
 
 impl Caller {
     pub(super) fn new(address: SocketAddr, token: &str, name: String, random: StdRng) -> Self {
+        Self::on(Wire::connect(address, token).unwrap(), name, random)
+    }
+
+    /// On a connection that is there.
+    pub(super) fn on(wire: Wire, name: String, random: StdRng) -> Self {
         Self {
-            wire: Wire::connect(address, token).unwrap(),
+            wire,
             random,
             name,
             count: 0,
             notes: Notes::default(),
             leaves: false,
+            until: None,
         }
+    }
+
+    /// Of a server whose database may fail: leaves when it is told to, and with the first 503, which may mean that what was asked for
+    /// was done or not.
+    pub(super) fn leaving(mut self, until: Arc<AtomicBool>) -> Self {
+        self.until = Some(until);
+        self
     }
 
     /// Asks until the server goes.
     pub(super) fn run(mut self) -> Notes {
-        while !self.leaves && self.ask().is_ok() {}
+        while !self.is_to_leave() && self.ask().is_ok() {}
         self.notes
+    }
+
+    fn is_to_leave(&self) -> bool {
+        let told = self.until.as_ref();
+        self.leaves || told.is_some_and(|until| until.load(Ordering::Relaxed))
     }
 
     fn ask(&mut self) -> Result<(), Gone> {
@@ -280,6 +302,8 @@ impl Caller {
     }
 
     fn one_of(&mut self, sizes: &[usize]) -> usize {
+        // PostgreSQL writes nothing behind, and each shipment is looked at afterwards.
+        let sizes = if self.until.is_some() { &sizes[..1] } else { sizes };
         sizes[self.random.random_range(0..sizes.len())]
     }
 
@@ -301,12 +325,18 @@ impl Caller {
     }
 
     fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Told, Gone> {
+        let began = Instant::now();
         let exchange = self.wire.post(path, headers, body);
+        self.notes.longest = self.notes.longest.max(began.elapsed());
         self.whole(exchange)
     }
 
     fn whole(&mut self, exchange: Exchange) -> Result<Told, Gone> {
         match exchange {
+            Exchange::Whole(told) if told.status == 503 && self.until.is_some() => {
+                self.notes.unavailable += 1;
+                Err(Gone)
+            }
             Exchange::Whole(told) => {
                 self.leaves = told.is_the_last();
                 Ok(told)

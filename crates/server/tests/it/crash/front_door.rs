@@ -1,7 +1,6 @@
 //! A server killed, or told to stop, while callers are at its front door: everything that was answered is there when it has
 //! started again, exactly once.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -9,16 +8,14 @@ use std::sync::LazyLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use model::ids::OrderKey;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::{Value, json};
+use serde_json::json;
 use server::place::StorePlace;
-use store::Store;
 use tempfile::TempDir;
 
 use super::caller::Caller;
-use super::notes::{Notes, Step};
+use super::notes::{Notes, Step, check_counts};
 use super::{prove, rounds_or, seed};
 use crate::harness::front::{new_event, new_shipment};
 use crate::harness::process::{Running, waybill_on};
@@ -287,46 +284,13 @@ impl Siege {
         drop(wire);
         server.running.terminate();
         assert_eq!(server.running.wait().code(), Some(0));
-        self.check_counts();
+        let store = StorePlace::from(&*self.data_dir()).look_into().unwrap();
+        check_counts(&self.notes, &*store);
         prove(&self.data_dir());
         let answered: usize = self.notes.iter().map(Notes::answered).sum();
         tell(&format!(
             "{what}: {answered} acknowledged, none lost, none doubled"
         ));
         assert!(answered > 0, "nothing was answered, so nothing was shown");
-    }
-
-    /// Each shipment is there as often as it was asked for with a key or answered without one.
-    fn check_counts(&self) {
-        let wanted: BTreeMap<String, (u32, u32)> = self.notes.iter().flat_map(Notes::wanted).collect();
-        let mut found: BTreeMap<String, u32> = wanted.keys().map(|wish| (wish.clone(), 0)).collect();
-        for wish in self.descriptions() {
-            *found
-                .get_mut(&wish)
-                .unwrap_or_else(|| panic!("nobody asked for {wish}")) += 1;
-        }
-        for (wish, times) in found {
-            let (least, most) = wanted[&wish];
-            assert!((least..=most).contains(&times), "{wish} is there {times} times");
-        }
-    }
-
-    /// Of every shipment in the store.
-    fn descriptions(&self) -> Vec<String> {
-        let store = StorePlace::from(&*self.data_dir()).look_into().unwrap();
-        let store: &dyn Store = &*store;
-        let (mut descriptions, mut after) = (Vec::new(), OrderKey::new(0));
-        loop {
-            let page = store.reading(|reader| reader.orders(after, 500)).unwrap();
-            let Some(last) = page.last() else {
-                return descriptions;
-            };
-            after = last.head.order;
-            descriptions.extend(page.iter().map(|order| {
-                let details = order.details.as_ref().unwrap();
-                let details: Value = serde_json::from_slice(details.content()).unwrap();
-                details["content_description"].as_str().unwrap().to_owned()
-            }));
-        }
     }
 }

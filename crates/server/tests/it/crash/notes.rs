@@ -4,8 +4,11 @@
 //! not; and each of its reports is the next step. So a shipment's history is known to the last entry.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use model::ids::OrderKey;
 use serde_json::{Value, json};
+use store::Store;
 
 use crate::harness::wire::{Told, Wire};
 
@@ -22,6 +25,10 @@ pub(super) struct Notes {
     pub(super) wishes: BTreeMap<String, bool>,
     /// Answers that ended in the middle.
     pub(super) halves: Vec<String>,
+    /// Requests that were answered 503.
+    pub(super) unavailable: usize,
+    /// What a POST took at most.
+    pub(super) longest: Duration,
     /// Whether the server was told to stop, and not killed: then it took nothing without answering it.
     pub(super) ended_in_order: bool,
 }
@@ -245,4 +252,36 @@ pub(super) fn numbers(made: &Value) -> impl Iterator<Item = &Value> {
     let one = made.get("tracking_number").into_iter();
     let many = made["results"].as_array().into_iter().flatten();
     one.chain(many.map(|result| &result["tracking_number"]))
+}
+
+/// Each shipment is there as often as it was asked for with a key or answered without one.
+pub(super) fn check_counts(notes: &[Notes], store: &dyn Store) {
+    let wanted: BTreeMap<String, (u32, u32)> = notes.iter().flat_map(Notes::wanted).collect();
+    let mut found: BTreeMap<String, u32> = wanted.keys().map(|wish| (wish.clone(), 0)).collect();
+    for wish in descriptions(store) {
+        *found
+            .get_mut(&wish)
+            .unwrap_or_else(|| panic!("nobody asked for {wish}")) += 1;
+    }
+    for (wish, times) in found {
+        let (least, most) = wanted[&wish];
+        assert!((least..=most).contains(&times), "{wish} is there {times} times");
+    }
+}
+
+/// Of every shipment in the store.
+fn descriptions(store: &dyn Store) -> Vec<String> {
+    let (mut descriptions, mut after) = (Vec::new(), OrderKey::new(0));
+    loop {
+        let page = store.reading(|reader| reader.orders(after, 500)).unwrap();
+        let Some(last) = page.last() else {
+            return descriptions;
+        };
+        after = last.head.order;
+        descriptions.extend(page.iter().map(|order| {
+            let details = order.details.as_ref().unwrap();
+            let details: Value = serde_json::from_slice(details.content()).unwrap();
+            details["content_description"].as_str().unwrap().to_owned()
+        }));
+    }
 }

@@ -1,62 +1,108 @@
-//! An empty PostgreSQL database for one test, on the server of `dev/services`.
+//! Databases of PostgreSQL for tests, on the server of `dev/services`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use postgres::{Client, Config, NoTls};
+
 use super::skip;
 
-const SERVER: &str = "WAYBILL_TEST_PG_DSN";
+/// Where a PostgreSQL server is that tests may make databases on: see `dev/services`.
+pub(super) const SERVER: &str = "WAYBILL_TEST_PG_DSN";
 
-/// Removed at the end.
+/// The server, if there is one.
+pub(super) fn server() -> Option<Config> {
+    let dsn = std::env::var(SERVER).ok().filter(|dsn| !dsn.is_empty())?;
+    Some(dsn.parse().unwrap())
+}
+
+/// A database of its own, removed at the end.
 pub(crate) struct Database {
-    server: postgres::Config,
+    server: Config,
     name: String,
 }
 
 impl Database {
     /// `None`, and the test is left out, where there is no server.
     pub(crate) fn new() -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let Ok(dsn) = std::env::var(SERVER) else {
+        let Some(server) = server() else {
             skip("no PostgreSQL: dev/services start");
             return None;
         };
-        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let made = Self {
-            server: dsn.parse().unwrap(),
-            name: format!("waybill_server_test_{process}_{number}"),
-        };
-        let mut server = made.server.connect(postgres::NoTls).unwrap();
-        let drop_old = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", made.name);
-        server.batch_execute(&drop_old).unwrap();
-        let create = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", made.name);
-        server.batch_execute(&create).unwrap();
-        Some(made)
+        Some(Self::make(&server))
     }
 
-    /// Its address, with a password that nobody asks for and nobody may see.
-    pub(crate) fn dsn(&self, password: &str) -> String {
+    /// On this server.
+    pub(super) fn make(server: &Config) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let made = Self {
+            server: server.clone(),
+            name: format!("waybill_served_{process}_{number}"),
+        };
+        made.drop_it().unwrap();
+        let make = format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'",
+            made.name
+        );
+        on_a_thread(&made.server, make).unwrap();
+        made
+    }
+
+    /// Its address.
+    pub(crate) fn dsn(&self) -> String {
+        let password = self.server.get_password().map(String::from_utf8_lossy);
+        self.dsn_with(password.as_deref())
+    }
+
+    /// Its address with another password, which the server may not ask for.
+    pub(crate) fn dsn_with(&self, password: Option<&str>) -> String {
         let host = match self.server.get_hosts() {
             [postgres::config::Host::Tcp(host), ..] => host.clone(),
             [postgres::config::Host::Unix(folder), ..] => folder.display().to_string(),
             [] => panic!("{SERVER} names no host"),
         };
         let port = self.server.get_ports().first().copied().unwrap_or(5432);
-        let (user, name) = (self.server.get_user().unwrap(), &self.name);
-        format!("host={host} port={port} user={user} dbname={name} password='{password}'")
+        let user = self.server.get_user().unwrap();
+        let password = password.map_or_else(String::new, |password| format!(" password='{password}'"));
+        let database = &self.name;
+        format!("host={host} port={port} user={user} dbname={database}{password}")
     }
 
-    /// A connection that nobody else knows of.
-    pub(crate) fn raw(&self) -> postgres::Client {
+    /// A connection that no store knows of. It blocks: not on a runtime's threads.
+    pub(crate) fn raw(&self) -> Client {
+        self.own().connect(NoTls).unwrap()
+    }
+
+    /// Has it do something, on a connection that no store knows of.
+    pub(super) fn execute(&self, sql: &str) -> Result<(), String> {
+        on_a_thread(&self.own(), sql.to_owned())
+    }
+
+    fn own(&self) -> Config {
         let mut config = self.server.clone();
-        config.dbname(&self.name).connect(postgres::NoTls).unwrap()
+        config.dbname(&self.name);
+        config
+    }
+
+    fn drop_it(&self) -> Result<(), String> {
+        let gone = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        on_a_thread(&self.server, gone)
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let gone = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        if let Ok(mut server) = self.server.connect(postgres::NoTls) {
-            drop(server.batch_execute(&gone));
-        }
+        // The server may have been ended with all that it had.
+        self.drop_it().ok();
     }
+}
+
+/// The client blocks, which the threads of a runtime must not.
+fn on_a_thread(config: &Config, sql: String) -> Result<(), String> {
+    let config = config.clone();
+    let work = std::thread::spawn(move || -> Result<(), postgres::Error> {
+        let mut client: Client = config.connect(NoTls)?;
+        client.batch_execute(&sql)
+    });
+    work.join().unwrap().map_err(|error| error.to_string())
 }

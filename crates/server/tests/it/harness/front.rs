@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,13 +12,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use server::clock::{Clock, SystemClock};
 use server::engine::Handle;
+use server::place::StorePlace;
 use server::server::{Limits, Server};
 use server::settings::{SettingFlags, Settings};
 use sha2::Sha256;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use super::home::Home;
 
 /// What the server signs its tokens with.
 pub(crate) const SECRET: &str = "a-secret-of-tests-with-more-than-32-bytes";
@@ -26,7 +30,7 @@ pub(crate) const SECRET: &str = "a-secret-of-tests-with-more-than-32-bytes";
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
     pub(crate) engine: Handle,
-    pub(crate) dir: TempDir,
+    home: Option<Home>,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<Result<(), server::app::StartError>>>,
@@ -121,16 +125,28 @@ impl Front {
 
     /// With settings, as environment variables.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
-        Self::start_in(TempDir::new().unwrap(), settings).await
+        Self::start_in(Home::new(), settings).await
     }
 
-    /// On a folder that may have a store.
-    pub(crate) async fn start_in(dir: TempDir, settings: &[(&str, &str)]) -> Self {
-        Self::start_within(Limits::default(), dir, settings).await
+    /// At a home that may have a store.
+    pub(crate) async fn start_in(home: Home, settings: &[(&str, &str)]) -> Self {
+        Self::start_within(Limits::default(), home, settings).await
     }
 
     /// With other limits than those of the contract.
-    pub(crate) async fn start_within(limits: Limits, dir: TempDir, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_within(limits: Limits, home: Home, settings: &[(&str, &str)]) -> Self {
+        let mut front = Self::start_at(&home, limits, Arc::new(SystemClock), settings).await;
+        front.home = Some(home);
+        front
+    }
+
+    /// At a home that the caller keeps, by this clock.
+    pub(crate) async fn start_at(
+        home: &Home,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let defaults = [
             ("APP_PORT", "0"),
             ("JWT_SECRET", SECRET),
@@ -138,8 +154,10 @@ impl Front {
         ];
         let environment = defaults.iter().chain(settings);
         let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let (settings, _) = Settings::load(&SettingFlags::default(), environment, dir.path()).unwrap();
-        let server = Server::start_within(settings, &dir.path().into(), limits)
+        let environment = home.settings().into_iter().chain(environment);
+        let (settings, _) = Settings::load(&SettingFlags::default(), environment, home.path()).unwrap();
+        let place = StorePlace::of(&settings);
+        let server = Server::start_within(settings, &place, limits, clock)
             .await
             .unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -151,15 +169,23 @@ impl Front {
         Self {
             address,
             engine,
-            dir,
+            home: None,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop: Some(stop),
             served: Some(served),
         }
     }
 
-    /// Stops the server as a signal would, proves its store, and gives the folder back.
-    pub(crate) async fn end(mut self) -> TempDir {
+    /// Stops the server as a signal would, proves its store, and gives its home back.
+    pub(crate) async fn end(mut self) -> Home {
+        self.stop().await;
+        let report = store::verify::verify(&**self.engine.store(), &mut |_| {});
+        assert_eq!(report.findings, []);
+        self.home.take().unwrap()
+    }
+
+    /// Stops the server as a signal would.
+    pub(crate) async fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         let served = self.served.take().unwrap();
         tokio::time::timeout(Duration::from_secs(60), served)
@@ -167,9 +193,11 @@ impl Front {
             .unwrap()
             .unwrap()
             .unwrap();
-        let report = store::verify::verify(&**self.engine.store(), &mut |_| {});
-        assert_eq!(report.findings, []);
-        std::mem::replace(&mut self.dir, TempDir::new().unwrap())
+    }
+
+    /// Where its data are.
+    pub(crate) fn home(&self) -> &Home {
+        self.home.as_ref().unwrap()
     }
 
     /// An address in full.

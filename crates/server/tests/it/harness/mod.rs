@@ -3,7 +3,10 @@
 pub(crate) mod acknowledged;
 pub(crate) mod database;
 pub(crate) mod front;
+pub(crate) mod home;
 pub(crate) mod process;
+pub(crate) mod services;
+pub(crate) mod two;
 pub(crate) mod wire;
 
 /// Says that a test is left out. Where everything is required, that is a failure.

@@ -77,6 +77,12 @@ impl Wire {
         whole(self.answer())
     }
 
+    /// GET, of a server that may go.
+    pub(crate) fn try_get(&mut self, path: &str) -> Exchange {
+        self.send(&self.head("GET", path, "", &[]));
+        self.answer()
+    }
+
     /// POST of JSON, to a server that is to answer.
     #[track_caller]
     pub(crate) fn must_post(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> Told {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::front::{Front, Reply};
 
 /// The password of the seeded users.
-const PASSWORD: &str = "password123";
+pub(super) const PASSWORD: &str = "password123";
 
 /// A server with the seeded users.
 async fn seeded() -> Front {
@@ -20,7 +20,7 @@ async fn seeded() -> Front {
     front
 }
 
-async fn try_login(front: &Front, username: &str, password: &str) -> Reply {
+pub(super) async fn try_login(front: &Front, username: &str, password: &str) -> Reply {
     let body = json!({"username": username, "password": password});
     front
         .send(front.request(Method::POST, "/auth/login").json(&body))
@@ -28,32 +28,32 @@ async fn try_login(front: &Front, username: &str, password: &str) -> Reply {
 }
 
 /// A token of a user.
-async fn login(front: &Front, username: &str, password: &str) -> String {
+pub(super) async fn login(front: &Front, username: &str, password: &str) -> String {
     let answer = try_login(front, username, password).await.is(200);
     answer["token"].as_str().unwrap().to_owned()
 }
 
-async fn sign_up(front: &Front, body: &Value) -> Reply {
+pub(super) async fn sign_up(front: &Front, body: &Value) -> Reply {
     front
         .send(front.request(Method::POST, "/api/v1/users").json(body))
         .await
 }
 
 /// PUT of JSON.
-async fn put(front: &Front, token: &str, path: &str, body: &Value) -> Reply {
+pub(super) async fn put(front: &Front, token: &str, path: &str, body: &Value) -> Reply {
     front
         .send(front.request(Method::PUT, path).bearer_auth(token).json(body))
         .await
 }
 
-async fn delete(front: &Front, token: &str, path: &str) -> Reply {
+pub(super) async fn delete(front: &Front, token: &str, path: &str) -> Reply {
     front
         .send(front.request(Method::DELETE, path).bearer_auth(token))
         .await
 }
 
 /// Where a user is changed by an admin.
-async fn path_of(front: &Front, admin: &str, username: &str) -> String {
+pub(super) async fn path_of(front: &Front, admin: &str, username: &str) -> String {
     let users = front.get(admin, "/auth/users?limit=500").await.is(200);
     let user = users["data"]
         .as_array()

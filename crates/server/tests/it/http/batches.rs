@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use server::engine::Quotas;
 use server::server::Limits;
-use tempfile::TempDir;
 
 use crate::harness::front::{Front, admin, client, driver, new_event, new_shipment, operator};
+use crate::harness::home::Home;
 
 const WAY: [&str; 4] = ["picked_up", "in_warehouse", "in_transit", "delivered"];
 
@@ -290,7 +290,7 @@ async fn with_receipts_per_principal(batch_receipts: u64) -> Front {
         },
         ..Limits::default()
     };
-    Front::start_within(limits, TempDir::new().unwrap(), &[]).await
+    Front::start_within(limits, Home::new(), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use server::engine::Quotas;
 use server::server::Limits;
-use tempfile::TempDir;
 
 use crate::harness::front::{Front, Reply, admin, driver, new_event};
+use crate::harness::home::Home;
 
 const LIST: &str = "/api/v1/admin/dead-letters";
 const TEN: &str = "2026-01-31T10:00:00Z";
@@ -163,7 +163,7 @@ async fn who_has_too_many_refused_events_is_told_so_and_others_are_not() {
         },
         ..Limits::default()
     };
-    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
     let number = front.shipment_of("client_001").await;
     let own = driver("client_001");
     let bad = |minute: u32| new_event(&number, "delivered", &format!("2026-01-31T10:{minute}:00Z"));

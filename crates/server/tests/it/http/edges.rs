@@ -4,12 +4,12 @@ use server::server::Limits;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-use tempfile::TempDir;
 
 use flate2::read::GzDecoder;
 use reqwest::Method;
 
 use crate::harness::front::{Front, operator};
+use crate::harness::home::Home;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_answer_is_compressed_as_the_caller_likes() {
@@ -137,7 +137,7 @@ async fn a_client_that_does_not_take_its_answer_is_given_up() {
         slowest_time: Duration::from_millis(300),
         ..Limits::default()
     };
-    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
     let mut unread = TcpStream::connect(front.address).unwrap();
     // More than the system holds for a connection.
     let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n";

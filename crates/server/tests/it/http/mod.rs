@@ -16,6 +16,8 @@ mod rate_limits;
 mod receipts;
 mod roles;
 mod shipments;
+mod start_on_postgres;
 mod streams;
 mod tokens;
+mod two_nodes;
 mod versions;

@@ -6,20 +6,19 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use server::place::StorePlace;
-use tempfile::TempDir;
 
 use crate::harness::acknowledged::history;
 use crate::harness::front::{SECRET, new_event, new_shipment, operator};
-use crate::harness::process::{Running, run, waybill_on};
+use crate::harness::home::Home;
+use crate::harness::process::{Running, run};
 
-fn serve(dir: &TempDir) -> Command {
-    let mut command = waybill_on("serve", dir.path());
+fn serve(home: &Home) -> Command {
+    let mut command = home.waybill("serve");
     command.env("APP_PORT", "0").env("JWT_SECRET", SECRET);
     command
         .env("ADMIN_USERNAME", "the-admin")
         .env("ADMIN_PASSWORD", "a-long-password-1");
-    command.current_dir(dir.path());
+    command.current_dir(home.path());
     command
 }
 
@@ -74,8 +73,8 @@ fn post(stream: &mut TcpStream, path: &str, body: &Value) -> String {
 
 #[test]
 fn a_server_told_to_stop_keeps_what_it_took_and_exits_well() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(serve(&dir).env("SHUTDOWN_GRACE_S", "3"));
+    let home = Home::new();
+    let running = Running::start(serve(&home).env("SHUTDOWN_GRACE_S", "3"));
     let address = address(&running);
     let mut kept_open = connect(&address);
     let made: Value =
@@ -99,9 +98,9 @@ fn a_server_told_to_stop_keeps_what_it_took_and_exits_well() {
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
     assert_eq!(ended.stdout, format!("waybill listening on http://{address}\n"));
     drop((stream, kept_open, never_used));
-    let store = StorePlace::from(dir.path()).look_into().unwrap();
+    let store = home.place().look_into().unwrap();
     assert_eq!(history(&*store, number).len(), 2);
-    let verified = run(&mut waybill_on("verify", dir.path()));
+    let verified = run(&mut home.waybill("verify"));
     assert_eq!(verified.code(), Some(0), "{}{}", verified.stdout, verified.stderr);
 }
 
@@ -134,8 +133,8 @@ fn memory(running: &Running, figure: &str) -> u64 {
 
 #[test]
 fn a_stream_of_garbage_does_not_fill_the_memory() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(&mut serve(&dir));
+    let home = Home::new();
+    let running = Running::start(&mut serve(&home));
     let address = address(&running);
     let before = memory(&running, "VmRSS");
     let mut line = vec![b'x'; 60_000];
@@ -166,8 +165,8 @@ fn a_stream_of_garbage_does_not_fill_the_memory() {
 
 #[test]
 fn a_batch_of_millions_of_crumbs_takes_little_more_than_its_bytes() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(&mut serve(&dir));
+    let home = Home::new();
+    let running = Running::start(&mut serve(&home));
     let address = address(&running);
     let before = memory(&running, "VmRSS");
     for (path, name) in [("/events/batch", "events"), ("/shipments/batch", "shipments")] {
@@ -196,8 +195,8 @@ fn a_batch_of_millions_of_crumbs_takes_little_more_than_its_bytes() {
 
 #[test]
 fn connections_that_are_idle_or_unused_do_not_delay_the_end() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(serve(&dir).env("SHUTDOWN_GRACE_S", "50"));
+    let home = Home::new();
+    let running = Running::start(serve(&home).env("SHUTDOWN_GRACE_S", "50"));
     let address = address(&running);
     let mut used = connect(&address);
     post(&mut used, "/shipments", &new_shipment("client_001"));
@@ -218,8 +217,8 @@ fn a_setting_that_is_wrong_stops_the_start_with_one_line() {
         ("TRUSTED_PROXIES", "everyone"),
         ("WAYBILL_UNHEARD_OF", "1"),
     ] {
-        let dir = TempDir::new().unwrap();
-        let ended = run(serve(&dir).env(name, value));
+        let home = Home::new();
+        let ended = run(serve(&home).env(name, value));
         assert_eq!(ended.code(), Some(2), "{name}: {}", ended.stderr);
         assert_eq!(ended.stdout, "", "{name}");
         assert_eq!(
@@ -235,11 +234,11 @@ fn a_setting_that_is_wrong_stops_the_start_with_one_line() {
 
 #[test]
 fn a_port_or_a_folder_in_use_stops_the_start_with_a_sentence() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(&mut serve(&dir));
+    let home = Home::folder();
+    let running = Running::start(&mut serve(&home));
     let address = address(&running);
     let port = address.rsplit(':').next().unwrap();
-    let elsewhere = TempDir::new().unwrap();
+    let elsewhere = Home::folder();
     let ended = run(serve(&elsewhere).env("APP_PORT", port));
     assert_eq!(ended.code(), Some(2), "{}", ended.stderr);
     assert!(
@@ -247,10 +246,10 @@ fn a_port_or_a_folder_in_use_stops_the_start_with_a_sentence() {
         "{}",
         ended.stderr
     );
-    let ended = run(&mut serve(&dir));
+    let ended = run(&mut serve(&home));
     assert_eq!(ended.code(), Some(2), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains(&dir.path().display().to_string()),
+        ended.stderr.contains(&home.path().display().to_string()),
         "{}",
         ended.stderr
     );
@@ -287,8 +286,8 @@ fn status_line(stream: &mut TcpStream) -> [u8; 12] {
 
 #[test]
 fn a_process_that_may_ask_for_more_files_does() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(&mut with_files("-S -n 160", &serve(&dir)));
+    let home = Home::new();
+    let running = Running::start(&mut with_files("-S -n 160", &serve(&home)));
     let address = address(&running);
     let mut connections: Vec<TcpStream> = (0..100).map(|_| connect(&address)).collect();
     for connection in &mut connections {
@@ -303,8 +302,8 @@ fn a_process_that_may_ask_for_more_files_does() {
 
 #[test]
 fn a_process_that_may_open_few_files_has_fewer_connections_and_serves_all_of_them() {
-    let dir = TempDir::new().unwrap();
-    let running = Running::start(&mut with_files("-n 160", &serve(&dir)));
+    let home = Home::new();
+    let running = Running::start(&mut with_files("-n 160", &serve(&home)));
     let address = address(&running);
     let mut connections: Vec<TcpStream> = (0..32).map(|_| connect(&address)).collect();
     let made: Value = serde_json::from_str(&post(

@@ -8,9 +8,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use server::engine::Quotas;
 use server::server::Limits;
-use tempfile::TempDir;
 
 use crate::harness::front::{Front, driver, new_event, new_shipment, operator};
+use crate::harness::home::Home;
 
 const LINES: &str = "application/x-ndjson";
 
@@ -131,7 +131,7 @@ async fn a_full_server_stops_reading_and_refuses_nothing() {
         bodies_in_memory_bytes: 2 * 1024 * 1024,
         ..Limits::default()
     };
-    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
     let number = front.shipment_of("client_001").await;
     let mut line = new_event(&number, "picked_up", "2026-01-31T10:00:00Z").to_string();
     line.extend(std::iter::repeat_n(' ', 60_000));
@@ -174,7 +174,7 @@ async fn a_body_for_which_there_is_no_room_may_come_again() {
         bodies_in_memory_bytes: 1024 * 1024,
         ..Limits::default()
     };
-    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
     let large = vec![b' '; 2 * 1024 * 1024];
     let refused = front
         .post_text(&operator(), "/events/batch", "application/json", large)
@@ -245,7 +245,7 @@ async fn with_one_receipt() -> Front {
         },
         ..Limits::default()
     };
-    Front::start_within(limits, TempDir::new().unwrap(), &[]).await
+    Front::start_within(limits, Home::new(), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,7 +338,7 @@ async fn a_sender_that_is_too_slow_is_given_up_and_keeps_what_came() {
         slowest_time: Duration::from_millis(300),
         ..Limits::default()
     };
-    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
     let number = front.shipment_of("client_001").await;
     let line = new_event(&number, "picked_up", "2026-01-31T10:00:00Z").to_string();
     let body = format!("{}{line}\n{{\"tracking", head("content-length: 100000"));
@@ -364,7 +364,7 @@ async fn one_byte_now_and_then_is_too_slow_too() {
         slowest_time: Duration::from_millis(300),
         ..Limits::default()
     };
-    let front = Front::start_within(limits, TempDir::new().unwrap(), &[]).await;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
     let mut stream = TcpStream::connect(front.address).unwrap();
     stream
         .write_all(head("content-length: 100000").as_bytes())
