@@ -1,6 +1,6 @@
 //! Reading sessions, lent for one short transaction each.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::address::{Address, Purpose};
 use super::reader::PostgresReader;
@@ -34,35 +34,42 @@ impl Readers {
         self.ask(|session| job(&mut PostgresReader::new(session, ends_at(Instant::now()))))
     }
 
-    /// Lends a session for one transaction.
-    pub(super) fn ask<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+    /// Lends a session for one transaction. The work may be begun twice: a session that was lost while it was idle is replaced,
+    /// unseen by the caller.
+    pub(super) fn ask<T>(&self, mut work: impl FnMut(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
         let longest = self.address.read_statement();
         let mut lent = self.pool.take(READER_WAIT.max(2 * longest))?;
-        let mut session = self.begin(lent.idle.take())?;
-        // The last one who read may have asked for more.
-        session.set_patience(longest + ANSWER_GRACE);
-        let result = work(&mut session);
-        let ended = session.batch("COMMIT");
-        lent.idle = Some(session).filter(|session| !session.is_broken());
-        // The job's own error first: what failed in the database also ends the transaction.
-        result.and_then(|made| ended.map(|()| made))
-    }
-
-    /// A session whose transaction has begun. One that was lost while it was idle is replaced, unseen by the caller.
-    fn begin(&self, known: Option<Session>) -> Result<Session, Error> {
-        if let Some(mut session) = known
-            && session.batch(BEGIN).is_ok()
-        {
-            return Ok(session);
+        if let Some(mut session) = lent.idle.take() {
+            let result = within_transaction(&mut session, longest, &mut work);
+            let is_lost = result.is_err() && session.is_broken() && !session.has_answered();
+            lent.idle = Some(session).filter(|session| !session.is_broken());
+            if !is_lost {
+                return result;
+            }
+            // Most likely the others have been lost as well.
+            self.pool.clear();
         }
-        // Most likely the others have been lost as well.
-        self.pool.clear();
         let mut session = self.address.reconnect(Purpose::Read)?;
-        session.batch(BEGIN)?;
-        Ok(session)
+        let result = within_transaction(&mut session, longest, &mut work);
+        lent.idle = Some(session).filter(|session| !session.is_broken());
+        result
     }
 
     pub(super) fn close(&self) {
         self.pool.close();
     }
+}
+
+/// Neither the beginning nor the end is waited for: each would take as long as what is read.
+fn within_transaction<T>(
+    session: &mut Session,
+    longest: Duration,
+    work: &mut impl FnMut(&mut Session) -> Result<T, Error>,
+) -> Result<T, Error> {
+    // The last one who read may have asked for more.
+    session.set_patience(longest + ANSWER_GRACE);
+    session.begin_unwaited(BEGIN);
+    let result = work(session);
+    session.end_unwaited();
+    result
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -49,6 +49,7 @@ pub(super) struct Session {
     /// What the server cancels is a read that took too long.
     is_reading: bool,
     is_broken: bool,
+    has_answered: bool,
 }
 
 impl Session {
@@ -68,6 +69,7 @@ impl Session {
             patience,
             is_reading: false,
             is_broken: false,
+            has_answered: false,
         })
     }
 
@@ -89,6 +91,30 @@ impl Session {
     /// How long each answer is waited for from now on.
     pub(super) const fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Begins a transaction without waiting for it: what follows comes after it, and fails if the connection is lost.
+    pub(super) fn begin_unwaited(&mut self, sql: &'static str) {
+        self.has_answered = false;
+        self.send(sql);
+    }
+
+    /// Ends a transaction that has changed nothing, without waiting for it.
+    pub(super) fn end_unwaited(&self) {
+        self.send("COMMIT");
+    }
+
+    fn send(&self, sql: &'static str) {
+        let sent = pin!(self.client.batch_execute(sql));
+        // It is on its way with the first poll; who is not there any more is not answered.
+        if let Poll::Ready(Err(_)) = sent.poll(&mut Context::from_waker(Waker::noop())) {
+            // The next statement finds out.
+        }
+    }
+
+    /// Whether anything was answered since [`Session::begin_unwaited`].
+    pub(super) const fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Statements without parameters, separated by semicolons.
@@ -161,6 +187,7 @@ impl Session {
     }
 
     fn noting<T>(&mut self, done: Result<T, Failed>) -> Result<T, Error> {
+        self.has_answered |= done.is_ok();
         done.map_err(|failed| match failed {
             Failed::Said(error) => {
                 self.is_broken |= is_fatal(&error);
