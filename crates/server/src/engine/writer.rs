@@ -195,7 +195,12 @@ impl WriterLoop {
         };
         let landed = self.writer.finish().ok().flatten();
         let took = landed.as_ref().map_or(Duration::ZERO, |landed| landed.took);
-        match landed.map(|landed| landed.result) {
+        let result = landed.map(|landed| landed.result);
+        if let Some(Err(error)) = &result {
+            // Perhaps it goes well the second time: then nothing else tells of it.
+            tracing::warn!(error.detail = %error, "storage is unavailable to a group that was written behind: it is tried again");
+        }
+        match result {
             Some(Ok(committed)) => {
                 self.news.grown_to(committed.last_position);
                 flight.observation.commit = took;
