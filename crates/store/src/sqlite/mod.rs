@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+pub mod backup;
 mod behind;
 mod cache;
 mod checkpoint;
@@ -18,6 +19,7 @@ mod counts;
 mod dead_letters;
 mod deferred;
 mod group;
+mod held;
 mod lifecycles;
 mod lists;
 mod loader;
@@ -117,6 +119,10 @@ impl SqliteStore {
     /// [`OpenError::NoStore`] and every other [`OpenError`] but those of writing.
     pub fn open_to_read(folder: &std::path::Path) -> Result<Self, OpenError> {
         let database = Database::new(folder.join(crate::folder::DATABASE_FILE));
+        Self::open_database_to_read(database, folder)
+    }
+
+    fn open_database_to_read(database: Database, folder: &std::path::Path) -> Result<Self, OpenError> {
         let identity = database.look(folder)?;
         let options = SqliteOptions::default();
         let deferred: Arc<Published> = Arc::default();
