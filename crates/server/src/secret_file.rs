@@ -10,7 +10,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 /// Beside the database.
-const FILE: &str = "jwt-secret";
+pub(crate) const FILE: &str = "jwt-secret";
 /// As many random bits as the hash has.
 const RANDOM_BYTES: usize = 32;
 

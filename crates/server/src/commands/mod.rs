@@ -1,6 +1,7 @@
 //! The commands of the `waybill` binary. Each prints to standard output what was asked for; progress, logs and errors go
 //! to standard error. Exit code 0: done; 1: done, and what was looked for is wrong; 2: not done.
 
+mod backup;
 mod completions;
 mod config;
 mod demo;
@@ -10,6 +11,7 @@ mod lifecycle;
 mod openapi;
 mod output;
 mod replay;
+mod restore;
 mod serve;
 mod simulate;
 mod user;
@@ -40,6 +42,8 @@ enum Command {
     Replay(replay::Replay),
     History(history::History),
     Verify(verify::Verify),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
     User(user::UserCommand),
@@ -58,6 +62,8 @@ impl Command {
             Self::Replay(_)
             | Self::History(_)
             | Self::Verify(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
             | Self::User(_)
@@ -177,6 +183,8 @@ pub fn main() -> ExitCode {
             Command::Replay(replay) => replay.run().await,
             Command::History(history) => history.run(),
             Command::Verify(verify) => verify.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
             Command::User(user) => user.run().await,

@@ -155,7 +155,7 @@ impl Database {
     }
 
     /// What SQLite would notice late or not at all: a file cut short, a log without its database.
-    fn check_file(&self) -> Result<(), OpenError> {
+    pub(super) fn check_file(&self) -> Result<(), OpenError> {
         let half = |reason: String| {
             Err(OpenError::HalfWritten {
                 path: self.path.to_path_buf(),

@@ -47,7 +47,6 @@ pub(super) fn copy(
         let step = backup
             .step(BACKUP_STEP_PAGES)
             .map_err(|error| of_step(database, to, error))?;
-        log_grew_bytes = bytes_of(&log).saturating_sub(log_bytes).max(log_grew_bytes);
         let copied = backup.progress();
         let bytes = |pages: i32| u64::from(pages.unsigned_abs()) * u64::from(PAGE_BYTES);
         let of = bytes(copied.pagecount);
@@ -55,6 +54,7 @@ pub(super) fn copy(
             bytes: of - bytes(copied.remaining),
             of,
         });
+        log_grew_bytes = bytes_of(&log).saturating_sub(log_bytes).max(log_grew_bytes);
         match step {
             StepResult::Done => break,
             StepResult::More if log_grew_bytes > max_log_bytes => {

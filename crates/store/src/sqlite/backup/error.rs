@@ -80,6 +80,17 @@ impl BackupError {
         }
     }
 
+    /// Of a copy: what the database cannot read of it is a finding.
+    pub(super) fn unsound_if_damaged(self) -> Self {
+        match self {
+            Self::Failed {
+                error: error @ Error::Damaged(_),
+                ..
+            } => Self::unsound("file", &error.to_string()),
+            other => other,
+        }
+    }
+
     pub(super) fn unsound(place: &str, problem: &str) -> Self {
         Self::Unsound(Box::new(report_of(place, problem)))
     }

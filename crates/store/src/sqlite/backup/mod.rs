@@ -88,7 +88,7 @@ pub fn back_up(
     refuse_place(data_dir, file, options.force)?;
     let part = PrivateFile::create(&files::beside(file, ".part"))?;
     let copied = copy::copy(&database, part.path(), options.max_log_bytes, progress)?;
-    make_self_contained(part.path())?;
+    make_self_contained(part.path()).map_err(BackupError::unsound_if_damaged)?;
     part.sync()?;
     let (report, last) = prove(part.path(), progress)?;
     if last != (identity.store_id, copied.last_commit) {

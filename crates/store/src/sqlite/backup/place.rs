@@ -16,6 +16,7 @@ use super::restore::RestoreStep;
 use super::{make_self_contained, sync};
 use crate::error::{Error, Trouble};
 use crate::folder::{DATABASE_FILE, DataFolder};
+use crate::sqlite::connect::Database;
 
 /// What stands between the name of the database and the time it was replaced at.
 const REPLACED: &str = ".replaced-";
@@ -82,6 +83,10 @@ pub(super) fn put_in_place(
 
 /// Folds the log of the old store into it. False: nobody can open it.
 fn fold_log_in(database: &Path) -> Result<bool, BackupError> {
+    // SQLite removes a log that it can read nothing of.
+    if Database::new(database.to_owned()).check_file().is_err() {
+        return Ok(false);
+    }
     match make_self_contained(database) {
         Ok(()) => sync(database).map(|()| true),
         Err(BackupError::Failed {

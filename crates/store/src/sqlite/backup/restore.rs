@@ -14,6 +14,9 @@ use crate::limits::RESTORE_STEP_BYTES;
 use crate::sqlite::connect::Database;
 use crate::verify::Report;
 
+/// A file that is shorter is no database at all.
+const HEADER_BYTES: u64 = 100;
+
 /// How far a restore has come: a process that ends after one of these leaves what is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreStep {
@@ -68,7 +71,7 @@ pub fn restore(
     copied
         .bring_up_to_date()
         .map_err(|error| unsound_if_damaged(file, error))?;
-    make_self_contained(new.path())?;
+    make_self_contained(new.path()).map_err(BackupError::unsound_if_damaged)?;
     let (report, _) = prove(new.path(), progress)?;
     new.sync()?;
     step(RestoreStep::Proven);
@@ -88,7 +91,7 @@ fn open_backup(path: &Path) -> Result<File, BackupError> {
     if metadata.is_dir() {
         return Err(unreadable(io::ErrorKind::IsADirectory.into()));
     }
-    if metadata.len() == 0 {
+    if metadata.len() < HEADER_BYTES {
         return Err(BackupError::NotABackup(path.to_owned()));
     }
     if has_log(path) {

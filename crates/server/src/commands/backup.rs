@@ -1,0 +1,122 @@
+//! `waybill backup`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use store::sqlite::backup::{BackedUp, BackupError, BackupOptions, Progress, back_up};
+use store::verify::Report;
+
+use super::output::{grouped, progress_bar, say, short};
+use super::verify::{counted, say_findings};
+use super::{DataDir, Ended, Problem};
+
+/// What PostgreSQL has for it.
+const WITH_POSTGRES: &str = "PG_DSN or DATABASE_URL is set, so the data are in PostgreSQL, whose own tools make backups. Nothing was done.
+  one moment:     pg_dump --format=custom --file=waybill.dump DATABASE
+                  beside running servers; needs no pause
+  any moment:     archive_mode = on with an archive_command, and pg_basebackup --pgdata=DIR now and then:
+                  brings the server back to any time since (point-in-time recovery)
+  what it holds:  restore it into an empty database, then run `waybill verify` on that
+To back up a data folder all the same, name it with --data-dir.";
+
+/// Copies the store of a data folder into one file
+///
+/// Works beside a running server, which goes on at full speed. The file is of one instant, holds everything that was answered before the
+/// command began, and is proven as `waybill verify` does before it gets its name. It can be read by its owner only, as
+/// addresses and hashes of passwords are in it. The secret that tokens are signed with is not: keep the folder's `jwt-secret`, or
+/// everybody signs in again after a restore.
+///
+/// If not given, the data folder is that of `WAYBILL_DATA_DIR`, else `waybill-data`. Where `PG_DSN` or `DATABASE_URL` is set and no folder is
+/// given, the command says which tools of PostgreSQL to use. Exit code 1: the store is not sound, no file was made; 2: not done.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  waybill backup /mnt/backups/waybill-monday.db --data-dir waybill-data\n  \
+                        waybill backup --force /mnt/backups/latest.db"
+)]
+pub(super) struct Backup {
+    /// The file to be made; it must not exist.
+    file: PathBuf,
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Replace the file if it exists, once the new one is whole.
+    #[arg(long)]
+    force: bool,
+    /// Give up when the server's write-ahead log, which cannot be begun anew while the store is copied, has grown by more than this.
+    #[arg(long, value_name = "MIB", default_value_t = store::limits::BACKUP_LOG_BYTES >> 20, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    max_log_mib: u64,
+}
+
+impl Backup {
+    pub(super) fn run(&self) -> Result<Ended, Problem> {
+        let Some(data_dir) = embedded(self.data_dir.as_ref()) else {
+            return Err(WITH_POSTGRES.into());
+        };
+        let options = BackupOptions {
+            force: self.force,
+            max_log_bytes: self.max_log_mib << 20,
+        };
+        let began = Instant::now();
+        let bar = bar();
+        let made = back_up(&data_dir, &self.file, &options, &mut |progress| {
+            show(&bar, progress);
+        });
+        bar.finish_and_clear();
+        let BackedUp { report, bytes, .. } = match made {
+            Ok(made) => made,
+            Err(BackupError::Unsound(report)) => return Ok(not_made(&report)),
+            Err(error) => return Err(error.into()),
+        };
+        say(&format!(
+            "backed up to {}: {}, {} bytes, in {}",
+            self.file.display(),
+            counted(&report),
+            grouped(bytes),
+            short(began.elapsed())
+        ));
+        say(&format!(
+            "not in it: the secret that tokens are signed with (JWT_SECRET, or {}): keep it apart",
+            data_dir.join(crate::secret_file::FILE).display()
+        ));
+        Ok(Ended::Well)
+    }
+}
+
+fn not_made(report: &Report) -> Ended {
+    say_findings(report);
+    say(
+        "no backup was made: the copy is not sound; see whether `waybill verify` finds the same in the store",
+    );
+    Ended::WithFindings
+}
+
+/// The data folder to work on; `None` where the data are in PostgreSQL.
+pub(super) fn embedded(named: Option<&PathBuf>) -> Option<PathBuf> {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match named {
+        Some(named) => Some(named.clone()),
+        None if ["PG_DSN", "DATABASE_URL"].into_iter().any(is_set) => None,
+        None => Some(DataDir::of_environment()),
+    }
+}
+
+/// Shows how far a copy is.
+pub(super) fn bar() -> ProgressBar {
+    progress_bar(0, "{msg} {bar:40} {bytes}/{total_bytes}")
+}
+
+pub(super) fn show(bar: &ProgressBar, progress: Progress<'_>) {
+    match progress {
+        Progress::Copied { bytes, of } => {
+            bar.set_message("copying");
+            bar.set_length(of);
+            bar.set_position(bytes);
+        }
+        Progress::Proven(report) => {
+            bar.set_message(format!("proving: {} of", counted(report)));
+            bar.tick();
+        }
+    }
+}
