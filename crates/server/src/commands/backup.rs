@@ -60,21 +60,32 @@ impl Backup {
         };
         let began = Instant::now();
         let bar = bar();
+        let mut copying = None;
         let made = back_up(&data_dir, &self.file, &options, &mut |progress| {
+            if let Progress::Proven(_) = progress {
+                copying.get_or_insert_with(|| began.elapsed());
+            }
             show(&bar, progress);
         });
         bar.finish_and_clear();
-        let BackedUp { report, bytes, .. } = match made {
+        let BackedUp {
+            report,
+            bytes,
+            log_grew_bytes,
+        } = match made {
             Ok(made) => made,
             Err(BackupError::Unsound(report)) => return Ok(not_made(&report)),
             Err(error) => return Err(error.into()),
         };
+        let took = began.elapsed();
         say(&format!(
-            "backed up to {}: {}, {} bytes, in {}",
+            "backed up to {}: {}, {} bytes, in {} (copied in {}, during which the server's log grew by {} MiB; the rest is proof)",
             self.file.display(),
             counted(&report),
             grouped(bytes),
-            short(began.elapsed())
+            short(took),
+            short(copying.unwrap_or(took)),
+            grouped(log_grew_bytes >> 20)
         ));
         say(&format!(
             "not in it: the secret that tokens are signed with (JWT_SECRET, or {}): keep it apart",

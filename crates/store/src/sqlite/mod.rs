@@ -122,6 +122,13 @@ impl SqliteStore {
         Self::open_database_to_read(database, folder)
     }
 
+    /// Opens a copy that nobody writes.
+    fn open_copy(path: &std::path::Path, folder: &std::path::Path) -> Result<Self, OpenError> {
+        let mut store = Self::open_database_to_read(Database::new(path.to_owned()), folder)?;
+        store.readers.be_patient();
+        Ok(store)
+    }
+
     fn open_database_to_read(database: Database, folder: &std::path::Path) -> Result<Self, OpenError> {
         let identity = database.look(folder)?;
         let options = SqliteOptions::default();

@@ -161,7 +161,7 @@ fn prove(path: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(Report,
 
 fn open_copy(path: &Path) -> Result<SqliteStore, OpenError> {
     let folder = files::folder_of(path).unwrap_or_else(|| PathBuf::from("."));
-    SqliteStore::open_database_to_read(Database::new(path.to_owned()), &folder)
+    SqliteStore::open_copy(path, &folder)
 }
 
 /// A report of one finding: what is wrong with a file before anything in it can be looked at.
