@@ -23,7 +23,7 @@ To back up a data folder all the same, name it with --data-dir.";
 
 /// Copies the store of a data folder into one file
 ///
-/// Works beside a running server, which goes on at full speed. The file is of one instant, holds everything that was answered before the
+/// Works beside a running server, which goes on writing. The file is of one instant, holds everything that was answered before the
 /// command began, and is proven as `waybill verify` does before it gets its name. It can be read by its owner only, as
 /// addresses and hashes of passwords are in it. The secret that tokens are signed with is not: keep the folder's `jwt-secret`, or
 /// everybody signs in again after a restore.
