@@ -13,6 +13,16 @@ pub const READERS: usize = 4;
 pub const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// Above this the writer waits for a checkpoint: bounds disk, and the time a start needs after a crash.
 pub const MAX_WAL_BYTES: u64 = 128 << 20;
+/// What is kept of a log file that has grown longer, once the log begins anew: twice the bound, so that only a log that a
+/// long reader, such as a backup, has let grow is cut.
+pub const KEPT_WAL_BYTES: u64 = 2 * MAX_WAL_BYTES;
+/// How far the log may grow while a backup is copied, unless another bound is named: the backup gives up then, before it
+/// fills the server's disk. Thirty times what the log held when 600 MB were copied beside ingest at full speed.
+pub const BACKUP_LOG_BYTES: u64 = 4 << 30;
+/// Pages that a backup copies between two looks at the log: 4 MiB.
+pub const BACKUP_STEP_PAGES: i32 = 512;
+/// Bytes that a restore copies at once.
+pub const RESTORE_STEP_BYTES: usize = 1 << 20;
 /// A log with nothing new for this long is checkpointed whatever its size, so that the next start is quick.
 pub const CHECKPOINT_IDLE: Duration = Duration::from_millis(500);
 /// Longest that a group waits for the log to be copied: readers that came before are gone by then.

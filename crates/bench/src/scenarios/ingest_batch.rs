@@ -1,14 +1,14 @@
 //! `ingest-batch`: batches over HTTP to durable, against parsing alone and against one transaction an event.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rusqlite::{Connection, OpenFlags};
 use store::folder::DATABASE_FILE;
 
 use super::singly::Singly;
@@ -16,7 +16,7 @@ use crate::Problem;
 use crate::cohort::{BATCH, STEPS};
 use crate::figure::{Figure, Figures, Must};
 use crate::served::Served;
-use crate::system::{MIB, as_figure};
+use crate::system::{MIB, as_figure, waybill};
 use crate::traffic::{ALL_TAKEN_IN, JSON, Lane, Run, batches, create, drive, posts, runtime};
 
 /// Connections: two leave the writer waiting; between four and sixteen no difference was seen beyond the noise.
@@ -62,9 +62,9 @@ async fn measure(scale: &Scale, quick: bool, figures: &mut Figures) -> Result<()
         }
         let (lanes, parse_lanes) = requests(&served, &shipments);
         parsed.push(drive(&served, parse_lanes, ALL_TAKEN_IN).await?.rate(events));
-        let watch = Watch::start(&served.folder, false)?;
+        let watch = Watch::start(&served.folder, None)?;
         let run = drive(&served, lanes, ALL_TAKEN_IN).await?;
-        log.push(as_figure(watch.end()?) / MIB);
+        log.push(as_figure(watch.end()?.0) / MIB);
         stored.push(run.rate(events));
         server_cpu.push(run.server_cpu);
         load_cpu.push(run.load_cpu);
@@ -105,17 +105,27 @@ async fn measure(scale: &Scale, quick: bool, figures: &mut Figures) -> Result<()
         load_cpu,
     ));
     figures.add(of("write-ahead log at its largest".to_owned(), "MiB", log));
-    figures.add(of(
-        "events durable while backups are made".to_owned(),
-        "/s",
-        vec![backed_up.0],
-    ));
-    figures.add(of(
-        "write-ahead log at its largest, while backups are made".to_owned(),
-        "MiB",
-        vec![backed_up.1],
-    ));
+    add_backups(backed_up, figures);
     Ok(())
+}
+
+fn add_backups(measured: BackedUp, figures: &mut Figures) {
+    let of = |figure: &str, unit, values| Figure::of("ingest-batch", figure, unit, values);
+    figures.add(
+        of(
+            "events durable while backups are made, against without",
+            "/s",
+            vec![measured.rate],
+        )
+        .against(vec![measured.rate_without]),
+    );
+    figures.add(of(
+        "write-ahead log at its largest, while backups are made",
+        "MiB",
+        vec![measured.log_mib],
+    ));
+    figures.add(of("a backup meanwhile, proven", "s", measured.seconds));
+    figures.add(of("the last backup's size", "MiB", vec![measured.mib]));
 }
 
 /// The same batches to be stored and to be parsed.
@@ -138,32 +148,57 @@ pub(crate) async fn ingest(served: &Served, shipments: &[String], steps: &[&str]
     .await
 }
 
-/// A cohort while the database is copied again and again: events a second, and the log's size in MiB.
-async fn with_backup(served: &Served, scale: &Scale, random: &mut StdRng) -> Result<(f64, f64), Problem> {
-    let shipments = create(served, scale.shipments, random).await?;
-    let (lanes, _) = requests(served, &shipments);
-    let watch = Watch::start(&served.folder, true)?;
-    let run = drive(served, lanes, ALL_TAKEN_IN).await?;
-    let log = as_figure(watch.end()?) / MIB;
-    Ok((run.rate(scale.shipments * STEPS.len()), log))
+/// What is measured while `waybill backup` runs again and again.
+struct BackedUp {
+    /// Events a second, and of the cohort just before, without.
+    rate: f64,
+    rate_without: f64,
+    log_mib: f64,
+    /// Of each backup: copied, proven and synced.
+    seconds: Vec<f64>,
+    /// Of the last one.
+    mib: f64,
 }
 
-/// Looks at the size of the write-ahead log; may make backups meanwhile, in the way anybody can: by a connection of its own.
+async fn with_backup(served: &Served, scale: &Scale, random: &mut StdRng) -> Result<BackedUp, Problem> {
+    let binary = waybill()?;
+    let events = scale.shipments * STEPS.len();
+    let shipments = create(served, scale.shipments, random).await?;
+    let (lanes, _) = requests(served, &shipments);
+    let rate_without = drive(served, lanes, ALL_TAKEN_IN).await?.rate(events);
+    let shipments = create(served, scale.shipments, random).await?;
+    let (lanes, _) = requests(served, &shipments);
+    let watch = Watch::start(&served.folder, Some(binary))?;
+    let run = drive(served, lanes, ALL_TAKEN_IN).await?;
+    let (log, backups) = watch.end()?;
+    Ok(BackedUp {
+        rate: run.rate(events),
+        rate_without,
+        log_mib: as_figure(log) / MIB,
+        mib: backups.last().map_or(0.0, |backup| as_figure(backup.1) / MIB),
+        seconds: backups.iter().map(|backup| backup.0.as_secs_f64()).collect(),
+    })
+}
+
+/// How long a backup took, and its bytes.
+type Backup = (Duration, u64);
+
+/// Looks at the size of the write-ahead log; may make backups meanwhile, as anybody does: by the command.
 struct Watch {
     stop: Arc<AtomicBool>,
     largest: JoinHandle<u64>,
-    backups: Option<JoinHandle<Result<(), Problem>>>,
+    backups: Option<JoinHandle<Result<Vec<Backup>, Problem>>>,
 }
 
 impl Watch {
-    fn start(folder: &Path, with_backups: bool) -> Result<Self, Problem> {
+    fn start(folder: &Path, backups_by: Option<PathBuf>) -> Result<Self, Problem> {
         let stop = Arc::new(AtomicBool::new(false));
         let log = folder.join(format!("{DATABASE_FILE}-wal"));
         let stopped = stop.clone();
         let largest = std::thread::Builder::new().spawn(move || largest(&log, &stopped))?;
-        let (database, stopped) = (folder.join(DATABASE_FILE), stop.clone());
-        let backups = with_backups
-            .then(|| std::thread::Builder::new().spawn(move || back_up(&database, &stopped)))
+        let (folder, stopped) = (folder.to_owned(), stop.clone());
+        let backups = backups_by
+            .map(|binary| std::thread::Builder::new().spawn(move || back_up(&binary, &folder, &stopped)))
             .transpose()?;
         Ok(Self {
             stop,
@@ -172,12 +207,15 @@ impl Watch {
         })
     }
 
-    fn end(self) -> Result<u64, Problem> {
+    /// The log at its largest, and the backups.
+    fn end(self) -> Result<(u64, Vec<Backup>), Problem> {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(backups) = self.backups {
-            backups.join().map_err(|_| "the backup failed")??;
-        }
-        Ok(self.largest.join().map_err(|_| "nobody looked at the log")?)
+        let backups = match self.backups {
+            Some(backups) => backups.join().map_err(|_| "the backup failed")??,
+            None => Vec::new(),
+        };
+        let largest = self.largest.join().map_err(|_| "nobody looked at the log")?;
+        Ok((largest, backups))
     }
 }
 
@@ -191,16 +229,24 @@ fn largest(log: &PathBuf, stop: &AtomicBool) -> u64 {
     largest
 }
 
-fn back_up(database: &Path, stop: &AtomicBool) -> Result<(), Problem> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    while !stop.load(Ordering::Relaxed) {
+/// Makes backups until it is told to stop; at least one.
+fn back_up(binary: &Path, data_dir: &Path, stop: &AtomicBool) -> Result<Vec<Backup>, Problem> {
+    let mut backups = Vec::new();
+    while backups.is_empty() || !stop.load(Ordering::Relaxed) {
         let folder = tempfile::tempdir()?;
-        let copy = folder.path().join("backup.db");
-        let source = Connection::open_with_flags(database, flags)?;
-        source.execute(
-            "VACUUM INTO ?1",
-            [copy.to_str().ok_or("a path that is not text")?],
-        )?;
+        let file = folder.path().join("backup.db");
+        let began = Instant::now();
+        let ended = Command::new(binary)
+            .arg("backup")
+            .arg(&file)
+            .arg("--data-dir")
+            .arg(data_dir)
+            .stdout(Stdio::null())
+            .status()?;
+        if !ended.success() {
+            return Err(format!("`waybill backup` ended with {ended}").into());
+        }
+        backups.push((began.elapsed(), std::fs::metadata(&file)?.len()));
     }
-    Ok(())
+    Ok(backups)
 }

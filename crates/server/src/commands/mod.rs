@@ -1,6 +1,7 @@
 //! The commands of the `waybill` binary. Each prints to standard output what was asked for; progress, logs and errors go
 //! to standard error. Exit code 0: done; 1: done, and what was looked for is wrong; 2: not done.
 
+mod backup;
 mod completions;
 mod config;
 mod copy;
@@ -12,6 +13,7 @@ mod migrate;
 mod openapi;
 mod output;
 mod replay;
+mod restore;
 mod serve;
 mod simulate;
 mod user;
@@ -46,6 +48,8 @@ enum Command {
     Verify(verify::Verify),
     Migrate(migrate::Migrate),
     Copy(copy::Copy),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
     User(user::UserCommand),
@@ -66,6 +70,8 @@ impl Command {
             | Self::Verify(_)
             | Self::Migrate(_)
             | Self::Copy(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
             | Self::User(_)
@@ -224,6 +230,8 @@ pub fn main() -> ExitCode {
             Command::Verify(verify) => verify.run(),
             Command::Migrate(migrate) => migrate.run(),
             Command::Copy(copy) => copy.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
             Command::User(user) => user.run().await,

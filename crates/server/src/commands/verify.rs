@@ -32,12 +32,7 @@ impl Verify {
             bar.set_message(counted(report));
         });
         bar.finish_and_clear();
-        for finding in &report.findings {
-            say(&finding.to_string());
-        }
-        if report.more_findings > 0 {
-            say(&format!("… and {} more", grouped(report.more_findings)));
-        }
+        say_findings(&report);
         if report.findings.is_empty() {
             say(&format!("all is well: {}", counted(&report)));
             Ok(Ended::Well)
@@ -60,7 +55,17 @@ fn lock(place: &StorePlace) -> Result<Option<DataFolder>, store::OpenError> {
     DataFolder::lock(dir).map(Some)
 }
 
-fn counted(report: &Report) -> String {
+/// Lists what is wrong.
+pub(super) fn say_findings(report: &Report) {
+    for finding in &report.findings {
+        say(&finding.to_string());
+    }
+    if report.more_findings > 0 {
+        say(&format!("… and {} more", grouped(report.more_findings)));
+    }
+}
+
+pub(super) fn counted(report: &Report) -> String {
     format!(
         "{} orders, {} entries, {} commits",
         grouped(report.orders),

@@ -7,13 +7,18 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::error::{Error, OpenError, Trouble};
-use crate::limits::{BUSY_WAIT, PAGE_BYTES, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB};
+use crate::limits::{
+    BUSY_WAIT, KEPT_WAL_BYTES, PAGE_BYTES, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB,
+};
 use crate::records::{Birth, Identity, Migrated};
 
 /// `WBIL`, in the file's header: tells our file from any other database.
 const APPLICATION_ID: i64 = 0x5742_494C;
 /// Bytes of the header that say what is looked at before SQLite is.
 const HEADER_BYTES: usize = 100;
+/// Where in it, as `SQLite`'s file format has it, `user_version` stands, and `application_id`.
+const USER_VERSION_AT: usize = 60;
+const APPLICATION_ID_AT: usize = 68;
 /// One script a version, never changed once released: `user_version` says how many were run.
 pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/sqlite/0001_log.sql"),
@@ -45,7 +50,7 @@ impl Database {
         // Before any setting, as the journal's mode is kept in the file: it may be somebody else's.
         let version = self.check_version(&connection)?;
         set_up_writer(&connection).map_err(|error| self.open_error(error))?;
-        self.migrate(&mut connection, version, birth)
+        self.migrate(&mut connection, version, Some(birth))
             .map_err(|error| self.open_error(error))?;
         let identity = read_identity(&connection).map_err(|error| self.open_error(error))?;
         let migrated = Migrated {
@@ -83,6 +88,43 @@ impl Database {
         }
         let identity = read_identity(&connection).map_err(|error| self.open_error(error))?;
         Ok((connection, identity))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Checks by the marks in its header that a file is a store of a version this one knows. Nothing is opened by SQLite.
+    pub(super) fn check_marks(&self) -> Result<(), OpenError> {
+        self.check_file()?;
+        let header = read_header(&self.path).map_err(|error| OpenError::NotWritable {
+            path: self.path.to_path_buf(),
+            reason: error.kind().to_string(),
+        })?;
+        let not_a_store = || OpenError::NotAStore(self.path.to_path_buf());
+        let header = header.ok_or_else(not_a_store)?;
+        let number = |at: usize| i64::from(u32::from_be_bytes([0, 1, 2, 3].map(|byte| header[at + byte])));
+        let (found, known) = (number(USER_VERSION_AT), known_version());
+        if number(APPLICATION_ID_AT) != APPLICATION_ID || found == 0 {
+            return Err(not_a_store());
+        }
+        if found > known {
+            return Err(OpenError::Newer {
+                path: self.path.to_path_buf(),
+                found,
+                known,
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs what migrations a copy of a store lacks.
+    pub(super) fn bring_copy_up_to_date(&self) -> Result<(), OpenError> {
+        self.check_marks()?;
+        let mut connection = self.create().map_err(|error| self.open_error(error))?;
+        let version = self.check_version(&connection)?;
+        self.migrate(&mut connection, version, None)
+            .map_err(|error| self.open_error(error))
     }
 
     pub(super) fn connect_writer(&self) -> Result<Connection, Error> {
@@ -129,7 +171,7 @@ impl Database {
     }
 
     /// What SQLite would notice late or not at all: a file cut short, a log without its database.
-    fn check_file(&self) -> Result<(), OpenError> {
+    pub(super) fn check_file(&self) -> Result<(), OpenError> {
         let half = |reason: String| {
             Err(OpenError::HalfWritten {
                 path: self.path.to_path_buf(),
@@ -202,12 +244,12 @@ impl Database {
             .map_err(|error| self.open_error(error.into()))
     }
 
-    fn migrate(&self, connection: &mut Connection, version: i64, birth: &Birth) -> Result<(), Error> {
+    fn migrate(&self, connection: &mut Connection, version: i64, birth: Option<&Birth>) -> Result<(), Error> {
         for (number, script) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             transaction.execute_batch(script)?;
-            if number == 1 {
+            if let Some(birth) = birth.filter(|_| number == 1) {
                 write_birth(&transaction, birth)?;
             }
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -238,6 +280,9 @@ fn set_up_writer(connection: &Connection) -> Result<(), Error> {
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", KEPT_WAL_BYTES.cast_signed(), |_| {
+        Ok(())
+    })?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", false)?;
     connection.set_prepared_statement_cache_capacity(64);

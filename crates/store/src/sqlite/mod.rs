@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+pub mod backup;
 mod behind;
 mod cache;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod dead_letters;
 mod deferred;
 pub(crate) mod export;
 mod group;
+mod held;
 mod lifecycles;
 mod lists;
 mod loader;
@@ -127,6 +129,17 @@ impl SqliteStore {
     /// [`OpenError::NoStore`] and every other [`OpenError`] but those of writing.
     pub fn open_to_read(folder: &std::path::Path) -> Result<Self, OpenError> {
         let database = Database::new(folder.join(crate::folder::DATABASE_FILE));
+        Self::open_database_to_read(database, folder)
+    }
+
+    /// Opens a copy that nobody writes.
+    fn open_copy(path: &std::path::Path, folder: &std::path::Path) -> Result<Self, OpenError> {
+        let mut store = Self::open_database_to_read(Database::new(path.to_owned()), folder)?;
+        store.readers.be_patient();
+        Ok(store)
+    }
+
+    fn open_database_to_read(database: Database, folder: &std::path::Path) -> Result<Self, OpenError> {
         let identity = database.look(folder)?;
         let options = SqliteOptions::default();
         let deferred: Arc<Published> = Arc::default();

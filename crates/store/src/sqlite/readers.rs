@@ -10,7 +10,7 @@ use super::deferred::{AsOf, Published, last_commit, left};
 use super::reader::SqliteReader;
 use crate::api::Reader;
 use crate::error::Error;
-use crate::limits::{MAX_READ, READERS};
+use crate::limits::{MAX_READ, READERS, WHOLE_TABLE};
 use crate::pool::Pool;
 
 /// Steps of SQLite's machine between two looks at the clock.
@@ -21,6 +21,8 @@ pub(super) struct Readers {
     deferred: Arc<Published>,
     /// Another process may be writing.
     beside_others: bool,
+    /// See [`MAX_READ`].
+    longest: Duration,
     pool: Pool<Connection>,
 }
 
@@ -30,8 +32,14 @@ impl Readers {
             database,
             deferred,
             beside_others,
+            longest: MAX_READ,
             pool: Pool::new(READERS),
         }
+    }
+
+    /// Of a store that nobody writes: no read is in anybody's way, however slow the disk.
+    pub(super) const fn be_patient(&mut self) {
+        self.longest = WHOLE_TABLE;
     }
 
     pub(super) fn read(
@@ -55,14 +63,14 @@ impl Readers {
         connection: &Connection,
         job: &mut dyn FnMut(&mut dyn Reader) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let began = Instant::now();
-        connection.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > MAX_READ))?;
+        let (began, longest) = (Instant::now(), self.longest);
+        connection.progress_handler(STEPS_PER_LOOK, Some(move || began.elapsed() > longest))?;
         let deferred = if self.beside_others {
             begin_beside_others(connection, &self.deferred)?
         } else {
-            begin(connection, &self.deferred, began + MAX_READ)?
+            begin(connection, &self.deferred, began + longest)?
         };
-        let result = job(&mut SqliteReader::new(connection, &deferred, began + MAX_READ));
+        let result = job(&mut SqliteReader::new(connection, &deferred, began + longest));
         let ended = connection
             .progress_handler(0, None::<fn() -> bool>)
             .and_then(|()| connection.execute_batch("COMMIT"));

@@ -23,11 +23,15 @@ fn small() -> SqliteOptions {
 }
 
 /// Groups of about 50 KB of log each.
-fn write_groups(clerk: &mut Clerk, groups: u32, mut after_each: impl FnMut()) {
+fn write_groups(clerk: &mut Clerk, groups: u32, after_each: impl FnMut()) {
+    write_groups_named(clerk, "A", groups, after_each);
+}
+
+fn write_groups_named(clerk: &mut Clerk, name: &str, groups: u32, mut after_each: impl FnMut()) {
     let notes = "n".repeat(500);
     for group in 0..groups {
         let wishes: Vec<_> = (0..10)
-            .map(|number| format!("A-{group}-{number}"))
+            .map(|number| format!("{name}-{group}-{number}"))
             .flat_map(|name| [created(&name), reported_with_notes(&name, "picked_up", &notes)])
             .collect();
         clerk.write(&wishes);
@@ -158,4 +162,45 @@ fn a_checkpoint_that_another_kept_away_is_tried_again() {
     assert_eq!(busy, 1);
     reader.execute_batch("COMMIT").unwrap();
     assert!(is_copied_soon(&folder));
+}
+
+/// As a backup of another process does.
+#[test]
+fn a_reader_that_stays_does_not_slow_the_writer_down_and_the_log_is_begun_anew_after_it() {
+    for reading_before in [false, true] {
+        let folder = SqliteFolder::new();
+        let store = folder.open_with(small()).unwrap();
+        let mut clerk = Clerk::of(&store);
+        let reader = folder.raw();
+        if !reading_before {
+            write_groups(&mut clerk, 5, || {});
+        }
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM entries")
+            .unwrap();
+        let began = Instant::now();
+        let mut waited = Duration::ZERO;
+        let mut last = began;
+        let groups = 300;
+        write_groups_named(&mut clerk, "B", groups, || {
+            // What is written takes its time; what is waited for is longer.
+            waited += Some(last.elapsed())
+                .filter(|took| *took > MAX_GIVE_WAY / 4)
+                .unwrap_or_default();
+            last = Instant::now();
+        });
+        assert!(folder.log_bytes() > 4 * MAX_WAL_BYTES, "the log was held");
+        assert!(waited < 2 * MAX_GIVE_WAY, "the writer waited for {waited:?}");
+        reader.execute_batch("COMMIT").unwrap();
+        // A checkpoint at the latest when the log is idle; what comes then begins it anew.
+        assert!(is_copied_soon(&folder));
+        write_groups_named(&mut clerk, "C", 20, || {});
+        let (in_log, _) = frames(&folder);
+        assert!(
+            u64::try_from(in_log).unwrap() < (MAX_WAL_BYTES + SLACK_BYTES) / 8_192,
+            "{in_log} frames"
+        );
+        drop((clerk, reader, store));
+        assert_eq!(verify(&*folder.open(), &mut |_| {}).findings, []);
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to fail")]
 
 mod backend;
+mod backup;
 mod behind;
 mod checkpoint;
 mod conformance;

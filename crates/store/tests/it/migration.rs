@@ -44,7 +44,7 @@ fn names(raw: &Connection, sql: &str) -> Vec<String> {
 }
 
 /// A store of the first version: orders, and dead letters of two principals.
-fn old_store() -> SqliteFolder {
+pub(crate) fn old_store() -> SqliteFolder {
     let today = SqliteFolder::new();
     let store = today.open();
     let mut clerk = Clerk::of(&*store);
