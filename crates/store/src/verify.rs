@@ -162,7 +162,13 @@ impl Verification<'_> {
             let after = chain.commit;
             match self.page(|reader, limit| reader.commits(after, limit)) {
                 Ok(commits) if commits.is_empty() => break,
-                Ok(commits) => commits.iter().for_each(|commit| self.commit(&mut chain, commit)),
+                Ok(commits) => {
+                    commits.iter().for_each(|commit| self.commit(&mut chain, commit));
+                    if chain.commit <= after {
+                        self.found(format!("commit {}", after.0), "is followed by lower numbers");
+                        break;
+                    }
+                }
                 Err(error) => {
                     chain.commit = CommitId(after.0 + 1);
                     if self.unreadable(format!("commit {}", chain.commit.0), &error) {
@@ -247,8 +253,14 @@ impl Verification<'_> {
         while after < last {
             match self.page(|reader, limit| reader.orders(after, limit)) {
                 Ok(page) => {
-                    after = page.last().map_or(last, |order| order.head.order);
+                    let read_to = page.last().map_or(last, |order| order.head.order);
                     self.orders_of(&page, &lifecycles);
+                    if read_to <= after {
+                        // Pages of a damaged index may lead round in a circle.
+                        self.found(format!("order {after}"), "is followed by lower keys");
+                        break;
+                    }
+                    after = read_to;
                 }
                 Err(error) => {
                     after = after.next();

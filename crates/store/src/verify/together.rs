@@ -65,6 +65,10 @@ impl Verification<'_> {
             };
             let before = next;
             for LogEntry { position, entry } in page {
+                if position.get() < next {
+                    self.found(format!("position {position}"), "stands out of order");
+                    continue;
+                }
                 self.missing(next, position.get());
                 next = position.get() + 1;
                 entries.push(entry);
