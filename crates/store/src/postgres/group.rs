@@ -275,6 +275,7 @@ fn place(writes: &GroupWrites, first_place: i64) -> Result<Vec<Placement>, Error
             last: place,
             last_version: entry.version,
             timed: false,
+            is_archived: false,
         });
     }
     let placements: Option<Vec<Placement>> = placements.into_iter().collect();

@@ -12,6 +12,9 @@ use crate::pool::Pool;
 
 /// Everything is read of one instant.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Behind [`BEGIN`], before the instant is fixed: until the transaction ends no partition is detached. Otherwise one could be that is said
+/// to be there as of that instant.
+pub(super) const HOLD_LOG: &str = "LOCK TABLE ONLY entries IN ACCESS SHARE MODE";
 
 pub(super) struct Readers {
     address: Address,
@@ -51,18 +54,22 @@ impl Readers {
     /// A session whose transaction has begun. One that was lost while it was idle is replaced, unseen by the caller.
     fn begin(&self, known: Option<Session>) -> Result<Session, Error> {
         if let Some(mut session) = known
-            && session.batch(BEGIN).is_ok()
+            && begin(&mut session).is_ok()
         {
             return Ok(session);
         }
         // Most likely the others have been lost as well.
         self.pool.clear();
         let mut session = self.address.reconnect(Purpose::Read)?;
-        session.batch(BEGIN)?;
+        begin(&mut session)?;
         Ok(session)
     }
 
     pub(super) fn close(&self) {
         self.pool.close();
     }
+}
+
+fn begin(session: &mut Session) -> Result<(), Error> {
+    session.batch(&format!("{BEGIN}; {HOLD_LOG}"))
 }
