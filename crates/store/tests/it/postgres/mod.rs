@@ -1,5 +1,6 @@
 //! What only the store over PostgreSQL promises: several writers, on several nodes, over one database.
 
+mod archive;
 mod bounds;
 mod crashes;
 mod damage;
