@@ -116,8 +116,9 @@ pub const ARCHIVE_STALL: Duration = Duration::from_millis(2_500);
 pub const ARCHIVE_PAUSE: Duration = Duration::from_secs(3);
 /// How often that is tried, some two minutes in all: what reads for longer (a dump, `waybill verify`) is for the operator to wait for.
 pub const ARCHIVE_TRIES: u32 = 20;
-/// Longest that who archives may do something else between two pages: a disk may be slow.
-pub const ARCHIVE_IDLE: Duration = Duration::from_secs(120);
+/// Longest that who archives may do something else between two pages: the file of a whole partition is read back meanwhile, minutes
+/// on a slow disk.
+pub const ARCHIVE_IDLE: Duration = Duration::from_secs(60 * 60);
 /// Orders that are named as the reason why a partition stays.
 pub const ARCHIVE_NAMED: u32 = 20;
 /// Places left in the log's last partition but one before another is made: half of a partition, minutes at any rate.

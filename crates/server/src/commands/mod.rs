@@ -1,6 +1,7 @@
 //! The commands of the `waybill` binary. Each prints to standard output what was asked for; progress, logs and errors go
 //! to standard error. Exit code 0: done; 1: done, and what was looked for is wrong; 2: not done.
 
+mod archive;
 mod completions;
 mod config;
 mod copy;
@@ -46,6 +47,7 @@ enum Command {
     Verify(verify::Verify),
     Migrate(migrate::Migrate),
     Copy(copy::Copy),
+    Archive(archive::Archive),
     Simulate(simulate::Simulate),
     Lifecycle(lifecycle::LifecycleCommand),
     User(user::UserCommand),
@@ -66,6 +68,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Migrate(_)
             | Self::Copy(_)
+            | Self::Archive(_)
             | Self::Simulate(_)
             | Self::Lifecycle(_)
             | Self::User(_)
@@ -224,6 +227,7 @@ pub fn main() -> ExitCode {
             Command::Verify(verify) => verify.run(),
             Command::Migrate(migrate) => migrate.run(),
             Command::Copy(copy) => copy.run(),
+            Command::Archive(archive) => archive.run(),
             Command::Simulate(simulate) => simulate.run().await,
             Command::Lifecycle(lifecycle) => lifecycle.run(),
             Command::User(user) => user.run().await,

@@ -61,8 +61,12 @@ fn lock(place: &StorePlace) -> Result<Option<DataFolder>, store::OpenError> {
 }
 
 fn counted(report: &Report) -> String {
+    let archived = match report.archived_orders {
+        0 => String::new(),
+        orders => format!(" ({} archived)", grouped(orders)),
+    };
     format!(
-        "{} orders, {} entries, {} commits",
+        "{} orders{archived}, {} entries, {} commits",
         grouped(report.orders),
         grouped(report.entries),
         grouped(report.commits)

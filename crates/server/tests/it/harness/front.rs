@@ -12,8 +12,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::engine::Handle;
+use server::place::StorePlace;
 use server::server::{Limits, Server};
-use server::settings::{SettingFlags, Settings};
+use server::settings::{Secret, SettingFlags, Settings};
 use sha2::Sha256;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -131,6 +132,17 @@ impl Front {
 
     /// With other limits than those of the contract.
     pub(crate) async fn start_within(limits: Limits, dir: TempDir, settings: &[(&str, &str)]) -> Self {
+        let place = StorePlace::from(dir.path());
+        Self::start_at(&place, limits, dir, settings).await
+    }
+
+    /// Over a database.
+    pub(crate) async fn start_over(dsn: &str) -> Self {
+        let place = StorePlace::of_dsn(&Secret::new(dsn));
+        Self::start_at(&place, Limits::default(), TempDir::new().unwrap(), &[]).await
+    }
+
+    async fn start_at(place: &StorePlace, limits: Limits, dir: TempDir, settings: &[(&str, &str)]) -> Self {
         let defaults = [
             ("APP_PORT", "0"),
             ("JWT_SECRET", SECRET),
@@ -139,9 +151,7 @@ impl Front {
         let environment = defaults.iter().chain(settings);
         let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let (settings, _) = Settings::load(&SettingFlags::default(), environment, dir.path()).unwrap();
-        let server = Server::start_within(settings, &dir.path().into(), limits)
-            .await
-            .unwrap();
+        let server = Server::start_within(settings, place, limits).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let (address, engine) = (server.address(), server.engine().clone());
         #[expect(clippy::disallowed_methods, reason = "the harness waits for it when it ends")]
