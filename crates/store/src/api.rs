@@ -155,7 +155,7 @@ pub trait Group {
     /// # Errors
     /// [`Error::Statement`]: one of the values is to blame, nothing is stored. [`Error::Unavailable`]: nothing is stored.
     /// [`Error::Contended`]: nothing is stored, and the group may be begun again.
-    /// [`Error::OutcomeUnknown`]: ask [`Writer::is_committed`].
+    /// [`Error::OutcomeUnknown`]: ask [`Writer::is_committed`]. [`Error::Archived`]: an order of the group is, nothing is stored.
     fn commit(
         self: Box<Self>,
         commit: CommitId,

@@ -1,6 +1,6 @@
 //! `waybill archive`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use model::public_id::PublicId;
@@ -61,40 +61,47 @@ impl Archive {
         }
         let mut going = Vec::with_capacity(can_go.len());
         for partition in can_go {
-            let bar = progress_bar(partition.entries, "{msg} {bar:40} {percent}%, {eta} left");
-            bar.set_message(partition.name.clone());
-            let written = archive_file::write(&mut archiver, partition, &to, &mut |entries| {
-                bar.set_position(entries)
-            })?;
-            bar.finish_and_clear();
-            let path = written.path.display().to_string();
-            say(&format!(
-                "{}: written to {path}, {}, SHA-256 {}",
-                partition.name,
-                size(written.bytes),
-                hex(&written.sha256)
-            ));
-            let sha256 = written.sha256;
-            going.push((partition.clone(), ArchiveFile { name: path, sha256 }));
+            going.push((partition.clone(), written(&mut archiver, partition, &to)?));
         }
-        let waiting = &mut |tries| {
+        detach(&mut archiver, &going)
+    }
+}
+
+fn written(archiver: &mut Archiver, partition: &Partition, to: &Path) -> Result<ArchiveFile, Problem> {
+    let bar = progress_bar(partition.entries, "{msg} {bar:40} {percent}%, {eta} left");
+    bar.set_message(partition.name.clone());
+    let written = archive_file::write(archiver, partition, to, &mut |entries| bar.set_position(entries));
+    bar.finish_and_clear();
+    let written = written?;
+    let name = written.path.display().to_string();
+    say(&format!(
+        "{}: written to {name}, {}, SHA-256 {}",
+        partition.name,
+        size(written.bytes),
+        hex(&written.sha256)
+    ));
+    let sha256 = written.sha256;
+    Ok(ArchiveFile { name, sha256 })
+}
+
+fn detach(archiver: &mut Archiver, going: &[(Partition, ArchiveFile)]) -> Result<Ended, Problem> {
+    let waiting = &mut |tries| {
+        complain(&format!(
+            "somebody reads or writes the log for longer (a dump, `waybill verify`): gave way, try {}",
+            tries + 1
+        ));
+    };
+    match archiver.detach(going, SystemClock.now(), waiting)? {
+        Going::Gone => {
+            say(&next_steps(going));
+            Ok(Ended::Well)
+        }
+        Going::MovedOn(orders) => {
             complain(&format!(
-                "somebody reads or writes the log for longer (a dump, `waybill verify`): gave way, try {}",
-                tries + 1
+                "orders went on meanwhile ({}): nothing was changed, run it again",
+                list(&orders)
             ));
-        };
-        match archiver.detach(&going, SystemClock.now(), waiting)? {
-            Going::Gone => {
-                say(&next_steps(&going));
-                Ok(Ended::Well)
-            }
-            Going::MovedOn(orders) => {
-                complain(&format!(
-                    "orders went on meanwhile ({}): nothing was changed, run it again",
-                    list(&orders)
-                ));
-                Ok(Ended::NotDone)
-            }
+            Ok(Ended::NotDone)
         }
     }
 }

@@ -99,69 +99,16 @@ async fn whose_history_is_archived(database: &Database) {
     let live = front.shipment_of("client_001").await;
 
     let to = TempDir::new().unwrap();
-    let planned = run(&mut archive(database, to.path(), &["--dry-run"]));
-    let told = done(&planned);
-    assert!(
-        told.contains("entries_0: places 0 to 67108863, 5 entries, 1 orders, "),
-        "{told}"
-    );
-    assert!(told.contains("KiB: can go\nentries_1: "), "{told}");
-    assert!(
-        told.contains(": stays: it is written to, or made ahead\n"),
-        "{told}"
-    );
-    assert!(
-        told.ends_with("nothing was changed: this was a dry run\n"),
-        "{told}"
-    );
+    plans(database, to.path());
     assert_eq!(front.shipment(&number).await, before);
-    assert!(std::fs::read_dir(to.path()).unwrap().next().is_none());
-
-    let gone = run(&mut archive(database, to.path(), &[]));
-    let told = done(&gone);
-    let file = the_only_file(to.path());
-    let sha256 = Sha256::digest(std::fs::read(&file).unwrap());
-    let sha256 = server::archive_file::hex(&sha256);
-    assert!(told.contains(&format!("SHA-256 {sha256}\ndetached.")), "{told}");
-    assert!(told.ends_with("    DROP TABLE \"entries_0\";\n"), "{told}");
-    let lines = lines(&file);
-    assert_eq!(lines[0]["archive"]["entries"], 5);
-    assert_eq!(lines[1]["order"]["order"], json!(number));
-    assert_eq!(lines[1]["order"]["client"], "client_001");
-    assert_eq!(lines[1]["order"]["entries"].as_array().unwrap().len(), 5);
-    assert_eq!(lines[2]["commit"]["first_place"], 1);
+    let file = archives(database, to.path(), &number);
     change(database, "DROP TABLE entries_0");
-
     let after = front.shipment(&number).await;
     let mut expected = before.clone();
     expected["status_history"] = json!([]);
     expected["history_archived"] = json!(true);
     assert_eq!(after, expected);
-    let list = front.get(&operator(), "/shipments").await.is(200);
-    assert_eq!(list["pagination"]["total"], 2, "{list}");
-    for asking in [operator(), client("client_001")] {
-        let receipt = front.get(&asking, &format!("/events/{}", ids[1])).await;
-        let problem = receipt.is_problem(404, "NOT_FOUND");
-        assert_eq!(
-            problem["detail"],
-            "its order has ended and its history is archived"
-        );
-    }
-    // Said again it is a duplicate, as ever; anything else is refused, and kept.
-    let again = event(&number, "in_warehouse", 1);
-    let told = front.report(&driver("client_001"), &again).await.is(200);
-    assert_eq!(
-        (&told["outcome"], &told["event_id"]),
-        (&json!("duplicate"), &json!(ids[1]))
-    );
-    let refused = front
-        .report(&driver("client_001"), &event(&number, "in_warehouse", 30))
-        .await
-        .is_problem(409, "CONFLICT");
-    let words = "the order has ended and its history is archived: nothing can be added to it";
-    assert_eq!(refused["detail"], words);
-    let letters = front.get(&admin(), "/api/v1/admin/dead-letters").await.is(200);
-    assert_eq!(letters["data"][0]["reason"], words, "{letters}");
+    takes_no_more(&front, &number, &ids[1]).await;
     front
         .report(&driver("client_001"), &event(&live, "picked_up", 31))
         .await
@@ -187,6 +134,71 @@ async fn whose_history_is_archived(database: &Database) {
         told.starts_with("all is well: 2 orders (1 archived), 2 entries, "),
         "{told}"
     );
+}
+
+fn plans(database: &Database, to: &Path) {
+    let planned = run(&mut archive(database, to, &["--dry-run"]));
+    let told = done(&planned);
+    assert!(
+        told.contains("entries_0: places 0 to 67108863, 5 entries, 1 orders, "),
+        "{told}"
+    );
+    assert!(told.contains("KiB: can go\nentries_1: "), "{told}");
+    assert!(
+        told.contains(": stays: it is written to, or made ahead\n"),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("nothing was changed: this was a dry run\n"),
+        "{told}"
+    );
+    assert!(std::fs::read_dir(to).unwrap().next().is_none());
+}
+
+/// Gives the file.
+fn archives(database: &Database, to: &Path, number: &str) -> PathBuf {
+    let gone = run(&mut archive(database, to, &[]));
+    let told = done(&gone);
+    let file = the_only_file(to);
+    let sha256 = Sha256::digest(std::fs::read(&file).unwrap());
+    let sha256 = server::archive_file::hex(&sha256);
+    assert!(told.contains(&format!("SHA-256 {sha256}\ndetached.")), "{told}");
+    assert!(told.ends_with("    DROP TABLE \"entries_0\";\n"), "{told}");
+    let lines = lines(&file);
+    assert_eq!(lines[0]["archive"]["entries"], 5);
+    assert_eq!(lines[1]["order"]["order"], json!(number));
+    assert_eq!(lines[1]["order"]["client"], "client_001");
+    assert_eq!(lines[1]["order"]["entries"].as_array().unwrap().len(), 5);
+    assert_eq!(lines[2]["commit"]["first_place"], 1);
+    file
+}
+
+async fn takes_no_more(front: &Front, number: &str, event_id: &str) {
+    let list = front.get(&operator(), "/shipments").await.is(200);
+    assert_eq!(list["pagination"]["total"], 2, "{list}");
+    for asking in [operator(), client("client_001")] {
+        let receipt = front.get(&asking, &format!("/events/{event_id}")).await;
+        let problem = receipt.is_problem(404, "NOT_FOUND");
+        assert_eq!(
+            problem["detail"],
+            "its order has ended and its history is archived"
+        );
+    }
+    // Said again it is a duplicate, as ever; anything else is refused, and kept.
+    let again = event(number, "in_warehouse", 1);
+    let told = front.report(&driver("client_001"), &again).await.is(200);
+    assert_eq!(
+        (&told["outcome"], &told["event_id"]),
+        (&json!("duplicate"), &json!(event_id))
+    );
+    let refused = front
+        .report(&driver("client_001"), &event(number, "in_warehouse", 30))
+        .await
+        .is_problem(409, "CONFLICT");
+    let words = "the order has ended and its history is archived: nothing can be added to it";
+    assert_eq!(refused["detail"], words);
+    let letters = front.get(&admin(), "/api/v1/admin/dead-letters").await.is(200);
+    assert_eq!(letters["data"][0]["reason"], words, "{letters}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ macro_rules! attached {
     () => {
         "(SELECT c.relname::text AS name, c.oid, bounds[1]::bigint AS first_place, bounds[2]::bigint AS places_end \
          FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), \
-         'FROM \\(''?([0-9]+)''?\\) TO \\(''?([0-9]+)''?\\)') AS bounds WHERE i.inhparent = 'entries'::regclass)"
+         'FROM \\(''?([0-9]+)''?\\) TO \\(''?([0-9]+)''?\\)') AS bounds WHERE i.inhparent = 'entries'::regclass AND bounds IS NOT NULL)"
     };
 }
 

@@ -75,8 +75,32 @@ impl Archiver {
             };
             partitions.push(counted(session, partition, stays)?);
         }
+        check_whole(session, &partitions)?;
         Ok(partitions)
     }
+}
+
+/// What can go has as many entries as its orders have versions, and as its commits say: nothing that is damaged leaves.
+fn check_whole(session: &mut Session, partitions: &[Partition]) -> Result<(), Error> {
+    let going = partitions.iter().filter(|partition| partition.stays.is_none());
+    let entries: u64 = going.clone().map(|partition| partition.entries).sum();
+    let (Some(first), Some(last)) = (going.clone().next(), going.last()) else {
+        return Ok(());
+    };
+    let sql = "SELECT (SELECT coalesce(sum(version), 0)::bigint FROM order_heads WHERE first_place >= $1 AND first_place < $2), \
+               (SELECT coalesce(sum(least(entries, $2 - first_place) - greatest(0, $1 - first_place)), 0)::bigint \
+               FROM commits WHERE first_place < $2 AND first_place + entries > $1)";
+    let row = session.first(sql, &[&first.first_place, &last.places_end])?;
+    let row = row.ok_or_else(|| Error::damaged("sums gave nothing"))?;
+    let (versions, committed): (u64, u64) = (number(get(&row, 0)?, "sum")?, number(get(&row, 1)?, "sum")?);
+    if (versions, committed) == (entries, entries) {
+        return Ok(());
+    }
+    Err(Error::damaged(format!(
+        "up to {} there are {entries} entries, their orders have {versions} versions, their commits {committed} entries: \
+         run `waybill verify`",
+        last.name
+    )))
 }
 
 /// Orders that keep all partitions up to one from going: those that are not final, and those that go on behind it.

@@ -119,6 +119,7 @@ fn of_an_archived_order_there_is_its_head_and_the_answer_that_its_history_is_arc
         .collect();
     assert_eq!(archives, [("entries_0.ndjson.gz", 8, 2)]);
 
+    let commit = peer.writer.next_commit().unwrap();
     let mut group = peer.writer.begin().unwrap();
     let names = [named("A-1"), named("B-1")];
     let loaded = group.load(&names.iter().collect::<Vec<_>>()).unwrap();
@@ -129,7 +130,8 @@ fn of_an_archived_order_there_is_its_head_and_the_answer_that_its_history_is_arc
     assert_eq!(group.history(archived), Err(Error::Archived));
     assert_eq!(group.entry(archived, Version::new(2)), Err(Error::Archived));
     assert_eq!(group.history(live).unwrap().len(), 1);
-    drop(group);
+    let writes = peer.rules.judge(&mut *group, &[reported("A-1", "in_transit")]);
+    assert_eq!(group.commit(commit, now(), writes), Err(Error::Archived));
 
     go_on(&mut peer, "B-1", "picked_up");
     assert_eq!(history(&*store, "B-1").unwrap().len(), 2);
@@ -335,7 +337,7 @@ fn who_has_begun_to_read_reads_to_the_end() {
     let (store, _peer) = filled(&database);
     let mut archiver = archiver(&database);
     let plan = archiver.plan().unwrap();
-    let (begin, begun) = std::sync::mpsc::channel();
+    let (begin, begun) = std::sync::mpsc::sync_channel(1);
     std::thread::scope(|scope| {
         let going = scope.spawn(move || {
             begun.recv().unwrap();
@@ -411,33 +413,20 @@ fn wait_for_waiting(database: &PostgresDatabase, sessions: i64) {
 }
 
 #[test]
-fn a_partition_that_left_by_hand_and_archives_that_do_not_agree_are_found() {
+fn a_partition_that_left_by_hand_is_found_and_keeps_the_others() {
     let Some(database) = PostgresDatabase::new() else {
         return;
     };
     let (store, _peer) = filled(&database);
-    let mut raw = database.raw();
-    let mut found = |change: &str, expected: &str, back: &str| {
-        raw.batch_execute(change).unwrap();
-        let findings = findings(&*store);
-        assert!(
-            findings.iter().any(|finding| finding == expected),
-            "{change}: {findings:#?}"
-        );
-        raw.batch_execute(back).unwrap();
-    };
-    let attach =
-        format!("ALTER TABLE entries ATTACH PARTITION entries_0 FOR VALUES FROM (0) TO ({PARTITION})");
     let by_hand = "ALTER TABLE entries DETACH PARTITION entries_0";
-    found(
-        by_hand,
-        &format!(
-            "database: the log has no partition for places 0 to {}, and none that held them is noted as archived: \
-             one was detached or dropped by hand",
-            PARTITION - 1
-        ),
-        "SELECT 1",
+    database.raw().batch_execute(by_hand).unwrap();
+    let expected = format!(
+        "database: the log has no partition for places 0 to {}, and none that held them is noted as archived: \
+         one was detached or dropped by hand",
+        PARTITION - 1
     );
+    let findings_now = findings(&*store);
+    assert!(findings_now.contains(&expected), "{findings_now:#?}");
     let refused = archiver(&database).plan().unwrap_err();
     assert!(
         refused
@@ -445,59 +434,128 @@ fn a_partition_that_left_by_hand_and_archives_that_do_not_agree_are_found() {
             .contains("detached or dropped by hand: run `waybill verify`"),
         "{refused}"
     );
+    let attach =
+        format!("ALTER TABLE entries ATTACH PARTITION entries_0 FOR VALUES FROM (0) TO ({PARTITION})");
     database.raw().batch_execute(&attach).unwrap();
     assert_eq!(findings(&*store), [""; 0]);
+}
+
+/// A change, what is found of it, and its opposite.
+const DISAGREEMENTS: [(&str, &str, &str); 9] = [
+    (
+        "ALTER TABLE entries ATTACH PARTITION entries_0 FOR VALUES FROM (0) TO (67108864)",
+        "database: entries_0 is attached, and its places 0 to 67108863 are noted as archived",
+        "ALTER TABLE entries DETACH PARTITION entries_0",
+    ),
+    (
+        "UPDATE log_archives SET entries = 7",
+        "database: the archives have 7 entries, the commits 8 in their places",
+        "UPDATE log_archives SET entries = 8",
+    ),
+    (
+        "UPDATE order_heads SET status = 1 WHERE order_key = 1",
+        "order A-1: is archived and not final: its status is picked_up",
+        "UPDATE order_heads SET status = 3 WHERE order_key = 1",
+    ),
+    (
+        "UPDATE order_heads SET due_at = 1 WHERE order_key = 1",
+        "order A-1: is archived, and something of it is due or parked",
+        "UPDATE order_heads SET due_at = NULL WHERE order_key = 1",
+    ),
+    (
+        "UPDATE order_heads SET version = 9 WHERE order_key = 1",
+        "log: has 8 archived entries, the archived orders' versions say 13",
+        "UPDATE order_heads SET version = 4 WHERE order_key = 1",
+    ),
+    (
+        "UPDATE order_heads SET last_place = 67108875 WHERE order_key = 1",
+        "database: order 1 is archived and has entries in the live log",
+        "UPDATE order_heads SET last_place = 4 WHERE order_key = 1",
+    ),
+    (
+        "UPDATE commits SET number = 9 WHERE commit_id = 2",
+        "commit 2: is number 9 of writer 1, where 2 belongs",
+        "UPDATE commits SET number = 2 WHERE commit_id = 2",
+    ),
+    (
+        "UPDATE commits SET first_position = 6 WHERE commit_id = 2",
+        "commit 2: begins at position 6, not 5",
+        "UPDATE commits SET first_position = 5 WHERE commit_id = 2",
+    ),
+    (
+        "UPDATE commits SET digest = sha256('') WHERE commit_id = 2",
+        "commit 3: its digest is not that of the log up to it",
+        "SELECT 1",
+    ),
+];
+
+#[test]
+fn archives_that_do_not_agree_with_heads_and_commits_are_found() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let (store, _peer) = filled(&database);
     assert_eq!(detach(&mut archiver(&database)), Ok(Going::Gone));
-    for (change, expected, back) in [
-        (
-            &*attach,
-            &*format!(
-                "database: entries_0 is attached, and its places 0 to {} are noted as archived",
-                PARTITION - 1
-            ),
-            by_hand,
-        ),
-        (
-            "UPDATE log_archives SET entries = 7",
-            "database: the archives have 7 entries, the commits 8 in their places",
-            "UPDATE log_archives SET entries = 8",
-        ),
-        (
-            "UPDATE order_heads SET status = 1 WHERE order_key = 1",
-            "order A-1: is archived and not final: its status is picked_up",
-            "UPDATE order_heads SET status = 3 WHERE order_key = 1",
-        ),
-        (
-            "UPDATE order_heads SET due_at = 1 WHERE order_key = 1",
-            "order A-1: is archived, and something of it is due or parked",
-            "UPDATE order_heads SET due_at = NULL WHERE order_key = 1",
-        ),
-        (
-            "UPDATE order_heads SET version = 9 WHERE order_key = 1",
-            "log: has 8 archived entries, the archived orders' versions say 13",
-            "UPDATE order_heads SET version = 4 WHERE order_key = 1",
-        ),
-        (
-            "UPDATE order_heads SET last_place = 67108875 WHERE order_key = 1",
-            "database: order 1 is archived and has entries in the live log",
-            "UPDATE order_heads SET last_place = 4 WHERE order_key = 1",
-        ),
-        (
-            "UPDATE commits SET number = 9 WHERE commit_id = 2",
-            "commit 2: is number 9 of writer 1, where 2 belongs",
-            "UPDATE commits SET number = 2 WHERE commit_id = 2",
-        ),
-        (
-            "UPDATE commits SET first_position = 6 WHERE commit_id = 2",
-            "commit 2: begins at position 6, not 5",
-            "UPDATE commits SET first_position = 5 WHERE commit_id = 2",
-        ),
-        (
-            "UPDATE commits SET digest = sha256('') WHERE commit_id = 2",
-            "commit 3: its digest is not that of the log up to it",
-            "SELECT 1",
-        ),
-    ] {
-        found(change, expected, back);
+    let mut raw = database.raw();
+    for (change, expected, back) in DISAGREEMENTS {
+        raw.batch_execute(change).unwrap();
+        let findings = findings(&*store);
+        assert!(
+            findings.iter().any(|finding| finding == expected),
+            "{change}: {findings:#?}"
+        );
+        raw.batch_execute(back).unwrap();
     }
+}
+
+#[test]
+fn a_damaged_partition_does_not_leave() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let (_store, _peer) = filled(&database);
+    database
+        .raw()
+        .batch_execute("DELETE FROM entries WHERE place = 3")
+        .unwrap();
+    let refused = archiver(&database).plan().unwrap_err();
+    let expected = "damaged store: up to entries_0 there are 7 entries, their orders have 8 versions, their commits 8 entries: \
+                    run `waybill verify`";
+    assert_eq!(refused.to_string(), expected);
+}
+
+#[test]
+fn writers_go_on_while_partitions_leave() {
+    const GROUPS: usize = 150;
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let (store, _peer) = filled(&database);
+    let longest = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..2)
+            .map(|writer| {
+                let store = &store;
+                scope.spawn(move || {
+                    let mut peer = Peer::of(&**store);
+                    let mut longest = Duration::ZERO;
+                    for group in 0..GROUPS {
+                        let began = Instant::now();
+                        delivered(&mut peer, &format!("W-{writer}-{group}"));
+                        longest = longest.max(began.elapsed());
+                    }
+                    longest
+                })
+            })
+            .collect();
+        assert_eq!(detach(&mut archiver(&database)), Ok(Going::Gone));
+        let longest = writers.into_iter().map(|writer| writer.join().unwrap());
+        longest.max().unwrap()
+    });
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+    let report = verify(&*store, &mut |_| {});
+    assert_eq!(report.findings, []);
+    assert_eq!(
+        (report.orders, report.archived_orders),
+        (2 * GROUPS as u64 + 3, 2)
+    );
 }
