@@ -3,7 +3,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -12,7 +15,7 @@ use tempfile::TempDir;
 use crate::cli::replayed;
 use crate::harness::database::Database;
 use crate::harness::front::{Front, admin, client, driver, new_event, operator};
-use crate::harness::process::{Ended, run, waybill};
+use crate::harness::process::{Ended, Running, run, waybill};
 
 const PARTITION: i64 = 64 << 20;
 const PASSWORD: &str = "s3cret-Pa55";
@@ -79,6 +82,85 @@ fn lines(file: &Path) -> Vec<Value> {
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// How many commits of a file have the digest that the file's entries give them.
+fn proved_commits(lines: &[Value]) -> usize {
+    let orders = lines
+        .iter()
+        .filter_map(|line| line["order"]["entries"].as_array());
+    let mut entries: Vec<&Value> = orders.flatten().collect();
+    entries.sort_by_key(|entry| entry["place"].as_i64());
+    let store_id = unhex(&lines[0]["archive"]["store_id"]);
+    let commits = lines.iter().filter_map(|line| line.get("commit"));
+    let is_proved = |commit: &&Value| {
+        let wide = |name: &str| commit[name].as_i64().unwrap();
+        let previous = match &commit["previous_digest"] {
+            Value::Null => {
+                let writer = narrow(&commit["writer"]);
+                Sha256::digest([b"waybill writer 1", &*store_id, &writer].concat()).to_vec()
+            }
+            digest => unhex(digest),
+        };
+        let mut digest = Sha256::new();
+        digest.update(b"waybill commit 1");
+        digest.update(previous);
+        digest.update(wide("number").to_be_bytes());
+        digest.update(wide("committed_at").to_be_bytes());
+        digest.update(narrow(&commit["entries"]));
+        let places = wide("first_place")..wide("first_place") + wide("entries");
+        let own = |entry: &&&Value| places.contains(&entry["place"].as_i64().unwrap());
+        for (entry, order) in entries
+            .iter()
+            .filter(own)
+            .map(|entry| (entry, order_of(lines, entry)))
+        {
+            digest.update(hashed(entry, order));
+        }
+        digest.finalize().to_vec() == unhex(&commit["digest"])
+    };
+    commits.filter(is_proved).count()
+}
+
+fn order_of(lines: &[Value], entry: &Value) -> i64 {
+    let has_it = |line: &&Value| {
+        let entries = line["order"]["entries"].as_array();
+        entries.is_some_and(|entries| entries.contains(entry))
+    };
+    lines.iter().find(has_it).unwrap()["order"]["order_key"]
+        .as_i64()
+        .unwrap()
+}
+
+/// What of an entry is hashed.
+fn hashed(entry: &Value, order: i64) -> Vec<u8> {
+    let byte = |name: &str| u8::try_from(entry[name].as_u64().unwrap()).unwrap();
+    let wide = |name: &str| entry[name].as_i64().unwrap().to_be_bytes();
+    let body = STANDARD.decode(entry["body"].as_str().unwrap()).unwrap();
+    let mut bytes = order.to_be_bytes().to_vec();
+    bytes.extend(narrow(&entry["version"]));
+    bytes.extend([byte("kind"), byte("format")]);
+    for name in ["lifecycle_id", "tenant_id", "client_id", "customer_id"] {
+        bytes.extend(narrow(&entry[name]));
+    }
+    bytes.push(byte("status"));
+    bytes.extend(wide("occurred_at"));
+    bytes.extend(wide("recorded_at"));
+    bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+fn narrow(number: &Value) -> [u8; 4] {
+    u32::try_from(number.as_u64().unwrap()).unwrap().to_be_bytes()
+}
+
+fn unhex(text: &Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    let pairs = (0..text.len()).step_by(2);
+    pairs
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
         .collect()
 }
 
@@ -170,6 +252,7 @@ fn archives(database: &Database, to: &Path, number: &str) -> PathBuf {
     assert_eq!(lines[1]["order"]["client"], "client_001");
     assert_eq!(lines[1]["order"]["entries"].as_array().unwrap().len(), 5);
     assert_eq!(lines[2]["commit"]["first_place"], 1);
+    assert_eq!(proved_commits(&lines), lines.len() - 2);
     file
 }
 
@@ -229,6 +312,49 @@ async fn under_way(database: &Database) {
         "{told}"
     );
     assert!(std::fs::read_dir(to.path()).unwrap().next().is_none());
+    front.end().await;
+}
+
+#[test]
+fn one_that_is_killed_before_the_end_has_changed_nothing_and_is_run_again() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    on_a_runtime(killed(&database));
+}
+
+async fn killed(database: &Database) {
+    let front = Front::start_over(&database.dsn(PASSWORD)).await;
+    let (number, _) = delivered(&front).await;
+    go_on_behind(database, 0);
+    let before = front.shipment(&number).await;
+    let to = TempDir::new().unwrap();
+    tokio::task::block_in_place(|| {
+        // A dump: the file is written, and the partition cannot be had.
+        let mut dump = database.raw();
+        let mut reading = dump.transaction().unwrap();
+        reading
+            .batch_execute("LOCK TABLE entries IN ACCESS SHARE MODE")
+            .unwrap();
+        let running = Running::start(&mut archive(database, to.path(), &[]));
+        let mut raw = database.raw();
+        let waits = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted \
+                     AND relation = 'entries'::regclass";
+        let began = Instant::now();
+        while raw.query_opt(waits, &[]).unwrap().is_none() {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "it never came to the end"
+            );
+        }
+        running.kill();
+        reading.rollback().unwrap();
+    });
+    assert_eq!(front.shipment(&number).await, before);
+    let again = run(&mut archive(database, to.path(), &[]));
+    assert!(done(&again).contains("\ndetached."), "{again:?}");
+    the_only_file(to.path());
+    assert_eq!(front.shipment(&number).await["history_archived"], json!(true));
     front.end().await;
 }
 

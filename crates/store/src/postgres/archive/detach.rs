@@ -11,13 +11,9 @@ use model::time::Timestamp;
 use super::super::connect::one;
 use super::super::convert::get;
 use super::plan::public_id;
-use super::{ArchiveFile, Archiver, Going, Partition};
+use super::{ArchiveFile, Archiver, BY_INDEX, Going, Partition};
 use crate::error::{Error, Trouble};
 use crate::limits::{ARCHIVE_NAMED, ARCHIVE_PAUSE, ARCHIVE_STALL, ARCHIVE_TRIES};
-
-/// Every step is small, whatever the planner thinks of it.
-const BY_INDEX: &str =
-    "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 impl Archiver {
     /// Detaches the partitions that can go, with their files, all in one transaction. `waiting` is told before each further try

@@ -114,6 +114,10 @@ pub enum Going {
     MovedOn(Vec<PublicId>),
 }
 
+/// Every statement behind the plan is made for an index: a page, or what came a moment ago. Whatever the planner thinks of it.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; \
+                        SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
 /// At most one at a time is at work on a store.
 pub struct Archiver {
     session: Session,

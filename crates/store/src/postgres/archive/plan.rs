@@ -8,7 +8,7 @@ use super::super::convert::{get, number};
 use super::super::readers::{BEGIN, HOLD_LOG};
 use super::super::session::Session;
 use super::partitions::{Attached, attached};
-use super::{Archiver, Partition, Stays};
+use super::{Archiver, BY_INDEX, Partition, Stays};
 use crate::error::Error;
 use crate::limits::{ARCHIVE_IDLE, ARCHIVE_NAMED};
 
@@ -76,15 +76,16 @@ impl Archiver {
             partitions.push(counted(session, partition, stays)?);
         }
         check_whole(session, &partitions)?;
+        session.batch(BY_INDEX)?;
         Ok(partitions)
     }
 }
 
 /// What can go has as many entries as its orders have versions, and as its commits say: nothing that is damaged leaves.
 fn check_whole(session: &mut Session, partitions: &[Partition]) -> Result<(), Error> {
-    let going = partitions.iter().filter(|partition| partition.stays.is_none());
+    let mut going = partitions.iter().filter(|partition| partition.stays.is_none());
     let entries: u64 = going.clone().map(|partition| partition.entries).sum();
-    let (Some(first), Some(last)) = (going.clone().next(), going.last()) else {
+    let (Some(first), Some(last)) = (going.clone().next(), going.next_back()) else {
         return Ok(());
     };
     let sql = "SELECT (SELECT coalesce(sum(version), 0)::bigint FROM order_heads WHERE first_place >= $1 AND first_place < $2), \
