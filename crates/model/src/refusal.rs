@@ -60,6 +60,9 @@ pub enum Refusal {
     /// An id that was to be kept belongs to an order of someone else or another lifecycle.
     #[error("an order with this id exists already and is another one")]
     IdTaken,
+    /// The order has come to its end, and its entries are archived.
+    #[error("the order has ended and its history is archived: nothing can be added to it")]
+    Archived,
     /// The correction cannot be made.
     #[error(transparent)]
     Correction(#[from] CorrectionRefusal),
@@ -102,6 +105,7 @@ impl Refusal {
             Self::TooManyParked => "too_many_parked",
             Self::NotCancellable => "not_cancellable",
             Self::IdTaken => "id_taken",
+            Self::Archived => "archived",
             Self::Correction(_) => "correction_refused",
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod archive_file;
 pub mod client;
 pub mod clock;
 pub mod commands;

@@ -11,9 +11,9 @@ use model::{Entry, Lifecycle};
 use crate::accounts::{Accounts, ApiKey, AuditRecord, User, UserRef};
 use crate::error::{Error, OpenError};
 use crate::records::{
-    BatchReceipt, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites, Identity,
-    KeptDeadLetter, Landed, Loaded, LogEntry, Miscount, OrderFilter, OrderList, OrderRecord, PartyKind,
-    StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
+    GroupWrites, Identity, KeptDeadLetter, Landed, Loaded, LogEntry, Miscount, OrderFilter, OrderList,
+    OrderRecord, PartyKind, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };
 
 /// Writes groups. A writer belongs to one thread.
@@ -105,13 +105,13 @@ pub trait Group {
     /// All stored entries of a loaded order, oldest first.
     ///
     /// # Errors
-    /// Whatever reading gives.
+    /// Whatever reading gives; [`Error::Archived`].
     fn history(&mut self, loaded: &Loaded) -> Result<Vec<Entry>, Error>;
 
     /// One stored entry of a loaded order.
     ///
     /// # Errors
-    /// Whatever reading gives.
+    /// Whatever reading gives; [`Error::Archived`].
     fn entry(&mut self, loaded: &Loaded, version: Version) -> Result<Option<Entry>, Error>;
 
     /// Versions of a loaded order with this fingerprint among those that lie beside the head.
@@ -155,7 +155,7 @@ pub trait Group {
     /// # Errors
     /// [`Error::Statement`]: one of the values is to blame, nothing is stored. [`Error::Unavailable`]: nothing is stored.
     /// [`Error::Contended`]: nothing is stored, and the group may be begun again.
-    /// [`Error::OutcomeUnknown`]: ask [`Writer::is_committed`].
+    /// [`Error::OutcomeUnknown`]: ask [`Writer::is_committed`]. [`Error::Archived`]: an order of the group is, nothing is stored.
     fn commit(
         self: Box<Self>,
         commit: CommitId,
@@ -175,13 +175,13 @@ pub trait Reader {
     /// All entries of an order, oldest first.
     ///
     /// # Errors
-    /// As [`Reader::order`].
+    /// As [`Reader::order`]; [`Error::Archived`]: see [`Placement::is_archived`](crate::Placement::is_archived).
     fn history(&mut self, order: &OrderRecord) -> Result<Vec<LogEntry>, Error>;
 
     /// All entries of each of these orders, oldest first: what [`Reader::history`] says of each, in one go.
     ///
     /// # Errors
-    /// As [`Reader::order`].
+    /// As [`Reader::history`].
     fn histories(&mut self, orders: &[OrderRecord]) -> Result<Vec<Vec<LogEntry>>, Error> {
         orders.iter().map(|order| self.history(order)).collect()
     }
@@ -192,10 +192,19 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn orders(&mut self, after: OrderKey, limit: u32) -> Result<Vec<OrderRecord>, Error>;
 
-    /// Entries after a position, by rising position.
+    /// The archives that have the entries of an archived order, the oldest first.
     ///
     /// # Errors
     /// As [`Reader::order`].
+    fn archives_of(&mut self, order: OrderKey) -> Result<Vec<ArchiveRecord>, Error> {
+        let _nothing_is_archived = order;
+        Ok(Vec::new())
+    }
+
+    /// Entries after a position, by rising position.
+    ///
+    /// # Errors
+    /// As [`Reader::order`]; [`Error::Archived`] where one of them is.
     fn log(&mut self, after: Position, limit: u32) -> Result<Vec<LogEntry>, Error>;
 
     /// Commits after one, by rising number.

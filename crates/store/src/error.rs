@@ -35,6 +35,9 @@ pub enum Error {
     /// A read took longer than it may: [`MAX_READ`](crate::limits::MAX_READ), unless the store was opened with another bound.
     #[error("a read took too long and was ended")]
     ReadTooLong,
+    /// What was asked for was archived: the partitions of the log that held it are detached, see `waybill archive`.
+    #[error("its history is archived")]
+    Archived,
 }
 
 /// Why storage is unavailable.
@@ -256,7 +259,7 @@ impl OpenError {
                     matches!(trouble, Trouble::Io | Trouble::Busy)
                 }
                 Error::Contended(_) => true,
-                Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong => false,
+                Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong | Error::Archived => false,
             },
             Self::NotAFolder(_)
             | Self::NotWritable { .. }

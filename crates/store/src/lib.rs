@@ -26,8 +26,8 @@ mod waiting;
 pub use api::{Group, Listener, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
-    BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry, GroupWrites,
-    HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Migrated, Miscount,
-    NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record, Redriven,
-    StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    ArchiveRecord, BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
+    GroupWrites, HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Migrated,
+    Miscount, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record,
+    Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };

@@ -116,5 +116,20 @@ pub const LARGEST_BLOCK: i64 = 4_096;
 pub const MIGRATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long proving a whole table may take.
 pub const WHOLE_TABLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Entries of a partition that are read for its archive at once: more than one order can have, which is read whole, and some
+/// 10 MB.
+pub const ARCHIVED_ENTRIES: u32 = 20_000;
+/// Longest that a partition that is detached may keep writers and readers waiting: it gives up its place in the queue then, and comes
+/// again. Longer than a read (see [`MAX_READ`]), and than a server waits by default before it ends a vacuum that is in the way (1 s).
+pub const ARCHIVE_STALL: Duration = Duration::from_millis(2_500);
+/// Before a partition is tried to be detached again: those who waited are through by then.
+pub const ARCHIVE_PAUSE: Duration = Duration::from_secs(3);
+/// How often that is tried, some two minutes in all: what reads for longer (a dump, `waybill verify`) is for the operator to wait for.
+pub const ARCHIVE_TRIES: u32 = 20;
+/// Longest that who archives may do something else between two pages: the file of a whole partition is read back meanwhile, minutes
+/// on a slow disk.
+pub const ARCHIVE_IDLE: Duration = Duration::from_secs(60 * 60);
+/// Orders that are named as the reason why a partition stays.
+pub const ARCHIVE_NAMED: u32 = 20;
 /// Places left in the log's last partition but one before another is made: half of a partition, minutes at any rate.
 pub const PARTITION_AHEAD: i64 = 32 << 20;

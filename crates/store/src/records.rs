@@ -55,6 +55,8 @@ pub struct Placement {
     pub(crate) last_version: Version,
     /// Whether its stored head says that something is due, or waits.
     pub(crate) timed: bool,
+    /// See [`Placement::is_archived`].
+    pub(crate) is_archived: bool,
 }
 
 impl Placement {
@@ -64,7 +66,14 @@ impl Placement {
         last_version: Version::new(0),
         last: Position::new(0),
         timed: false,
+        is_archived: false,
     };
+
+    /// Whether the order's entries were archived: it has its head, which nothing changes any more, and no history.
+    #[must_use]
+    pub const fn is_archived(&self) -> bool {
+        self.is_archived
+    }
 }
 
 /// An order as a group loaded it, locked until the group ends.
@@ -382,8 +391,27 @@ pub struct CommitRecord {
     pub first_position: Position,
     /// How many entries it has.
     pub entries: u32,
+    /// How many of them, its first ones, are archived.
+    pub archived_entries: u32,
     /// SHA-256 over the writer's previous digest, number, time and count of entries, and its entries.
     pub digest: [u8; 32],
+}
+
+/// A partition of the log that was archived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveRecord {
+    /// The table that was the partition.
+    pub partition: Box<str>,
+    /// Entries that it holds.
+    pub entries: u64,
+    /// Orders that have entries in it.
+    pub orders: u64,
+    /// The file, by the name it was written under.
+    pub file: Box<str>,
+    /// The file's SHA-256.
+    pub sha256: [u8; 32],
+    /// When it was detached.
+    pub archived_at: Timestamp,
 }
 
 /// How many orders of a client have a status.

@@ -4,6 +4,7 @@
 //! changes, whatever else holds); has the order moved on since the caller looked; is there room; and only then whether the
 //! lifecycle allows it. Arrows are asked here and never again: folding a log does not judge it.
 
+mod archived;
 mod correct;
 mod draft;
 mod report;
@@ -20,6 +21,7 @@ use crate::role::Role;
 use crate::sealed::{Salt, Sealed};
 use crate::time::Timestamp;
 
+pub use archived::decide_archived;
 use draft::Draft;
 
 /// What a decision is made with besides order and command.

@@ -9,10 +9,11 @@ use model::public_id::PublicId;
 use model::time::Timestamp;
 use model::{EntryKind, Lifecycle};
 use serde_json::Value;
-use store::{LogEntry, OrderRecord, Store};
+use store::{ArchiveRecord, LogEntry, OrderRecord, Store};
 
 use super::output::say;
 use super::{Ended, Problem, StoreArgs};
+use crate::archive_file::hex;
 
 /// Prints the history of one order as a timeline
 ///
@@ -42,7 +43,11 @@ pub(super) fn timeline(store: &dyn Store, tracking_number: &str) -> Result<Strin
         let Some(order) = reader.order(&order_ref)? else {
             return Ok(None);
         };
-        let history = reader.history(&order)?;
+        let (history, archives) = if order.placement.is_archived() {
+            (Vec::new(), reader.archives_of(order.head.order)?)
+        } else {
+            (reader.history(&order)?, Vec::new())
+        };
         let mut names: HashMap<PartyId, String> = HashMap::new();
         let actors = history.iter().filter_map(|found| found.entry.body().ok()?.actor);
         for party in actors.chain([order.head.owner.client]) {
@@ -50,9 +55,9 @@ pub(super) fn timeline(store: &dyn Store, tracking_number: &str) -> Result<Strin
                 names.insert(party, name);
             }
         }
-        Ok(Some((order, history, names)))
+        Ok(Some((order, history, archives, names)))
     })?;
-    let Some((order, history, names)) = found else {
+    let Some((order, history, archives, names)) = found else {
         let hint = if id.check_symbol_holds() {
             ""
         } else {
@@ -67,6 +72,11 @@ pub(super) fn timeline(store: &dyn Store, tracking_number: &str) -> Result<Strin
         .lifecycle;
     let mut lines = heading(&order, lifecycle, &names);
     lines.push(String::new());
+    if order.placement.is_archived() {
+        lines.push("its history is archived:".to_owned());
+        lines.extend(archives.iter().map(archive));
+        return Ok(lines.join("\n"));
+    }
     let entries: Vec<model::Entry> = history.iter().map(|found| found.entry.clone()).collect();
     let struck = model::History::new(lifecycle, &entries).struck();
     lines.push(format!(
@@ -82,6 +92,16 @@ pub(super) fn timeline(store: &dyn Store, tracking_number: &str) -> Result<Strin
         )?);
     }
     Ok(lines.join("\n"))
+}
+
+fn archive(found: &ArchiveRecord) -> String {
+    format!(
+        "  {}, which was partition {} until {} (SHA-256 {})",
+        printable(&found.file),
+        found.partition,
+        short_time(found.archived_at),
+        hex(&found.sha256)
+    )
 }
 
 fn heading(order: &OrderRecord, lifecycle: &Lifecycle, names: &HashMap<PartyId, String>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The commands of the `waybill` binary. Each prints to standard output what was asked for; progress, logs and errors go
 //! to standard error. Exit code 0: done; 1: done, and what was looked for is wrong; 2: not done.
 
+mod archive;
 mod backup;
 mod completions;
 mod config;
@@ -48,6 +49,7 @@ enum Command {
     Verify(verify::Verify),
     Migrate(migrate::Migrate),
     Copy(copy::Copy),
+    Archive(archive::Archive),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Simulate(simulate::Simulate),
@@ -70,6 +72,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Migrate(_)
             | Self::Copy(_)
+            | Self::Archive(_)
             | Self::Backup(_)
             | Self::Restore(_)
             | Self::Simulate(_)
@@ -230,6 +233,7 @@ pub fn main() -> ExitCode {
             Command::Verify(verify) => verify.run(),
             Command::Migrate(migrate) => migrate.run(),
             Command::Copy(copy) => copy.run(),
+            Command::Archive(archive) => archive.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
             Command::Simulate(simulate) => simulate.run().await,

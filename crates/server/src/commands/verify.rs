@@ -66,8 +66,12 @@ pub(super) fn say_findings(report: &Report) {
 }
 
 pub(super) fn counted(report: &Report) -> String {
+    let archived = match report.archived_orders {
+        0 => String::new(),
+        orders => format!(" ({} archived)", grouped(orders)),
+    };
     format!(
-        "{} orders, {} entries, {} commits",
+        "{} orders{archived}, {} entries, {} commits",
         grouped(report.orders),
         grouped(report.entries),
         grouped(report.commits)

@@ -290,8 +290,9 @@ fn failure(error: &store::Error) -> Failure {
             Failure::Unavailable(*trouble)
         }
         store::Error::Contended(_) => Failure::Unavailable(store::Trouble::Busy),
-        store::Error::Statement(_) | store::Error::Damaged(_) | store::Error::ReadTooLong => {
-            Failure::Internal
-        }
+        store::Error::Statement(_)
+        | store::Error::Damaged(_)
+        | store::Error::ReadTooLong
+        | store::Error::Archived => Failure::Internal,
     }
 }

@@ -227,9 +227,11 @@ impl WriterLoop {
         tracing::error!(error.detail = %error, "the outcome of a commit is unknown");
         let trouble = match error {
             Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => *trouble,
-            Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong | Error::Contended(_) => {
-                Trouble::Failed
-            }
+            Error::Statement(_)
+            | Error::Damaged(_)
+            | Error::ReadTooLong
+            | Error::Archived
+            | Error::Contended(_) => Trouble::Failed,
         };
         fail_each(
             &mut batch.submissions,
@@ -260,34 +262,36 @@ impl WriterLoop {
                 fail_each(group, units, Failure::Unavailable(Trouble::Busy));
                 Some(Trouble::Busy)
             }
-            Err(error @ (Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong)) => match units {
-                [] => None,
-                [unit] if self.can_be_parted(group, unit) => {
-                    let (commands, records) = parted(unit);
-                    let trouble = self.decide(group, &commands);
-                    match trouble {
-                        Some(_) => trouble,
-                        None => self.decide(group, &[records]),
+            Err(error @ (Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong | Error::Archived)) => {
+                match units {
+                    [] => None,
+                    [unit] if self.can_be_parted(group, unit) => {
+                        let (commands, records) = parted(unit);
+                        let trouble = self.decide(group, &commands);
+                        match trouble {
+                            Some(_) => trouble,
+                            None => self.decide(group, &[records]),
+                        }
+                    }
+                    [unit] => {
+                        let label = group
+                            .get(unit.submission)
+                            .and_then(|pending| pending.submission.label.as_deref());
+                        tracing::error!(request.id = label, error.detail = %error, "a command failed");
+                        fail_each(group, units, Failure::Internal);
+                        None
+                    }
+                    [_, _, ..] => {
+                        let (front, back) = units.split_at(units.len() / 2);
+                        let trouble = self.decide(group, front);
+                        match trouble {
+                            Some(trouble) => fail_each(group, back, Failure::Unavailable(trouble)),
+                            None => return self.decide(group, back),
+                        }
+                        trouble
                     }
                 }
-                [unit] => {
-                    let label = group
-                        .get(unit.submission)
-                        .and_then(|pending| pending.submission.label.as_deref());
-                    tracing::error!(request.id = label, error.detail = %error, "a command failed");
-                    fail_each(group, units, Failure::Internal);
-                    None
-                }
-                [_, _, ..] => {
-                    let (front, back) = units.split_at(units.len() / 2);
-                    let trouble = self.decide(group, front);
-                    match trouble {
-                        Some(trouble) => fail_each(group, back, Failure::Unavailable(trouble)),
-                        None => return self.decide(group, back),
-                    }
-                    trouble
-                }
-            },
+            }
         }
     }
 

@@ -41,6 +41,7 @@ impl From<store::Error> for Problem {
                 "this took too long to read: narrow it down, or try again",
                 RETRY_AFTER,
             ),
+            store::Error::Archived => Self::not_found("its order has ended and its history is archived"),
             store::Error::Statement(_) | store::Error::Damaged(_) => Self::internal(),
         };
         problem.because(cause)
@@ -74,6 +75,7 @@ impl From<&Refusal> for Problem {
             | Refusal::TooManyParked
             | Refusal::NotCancellable
             | Refusal::IdTaken
+            | Refusal::Archived
             | Refusal::Correction(_) => problem,
         }
     }

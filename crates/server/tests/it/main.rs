@@ -5,6 +5,7 @@
     reason = "the harness is test code too: a panic is its way to fail"
 )]
 
+mod archive;
 mod backup;
 mod cli;
 mod client;

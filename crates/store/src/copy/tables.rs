@@ -134,6 +134,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "entries.previous_position",
         "a history is a range of an index there",
     ),
+    ("log_archives", "a data folder keeps its whole log"),
     ("log_end", "written at the end, from the last commit"),
     (
         "sqlite_sequence",

@@ -11,20 +11,25 @@ use crate::limits::{ANSWER_GRACE, MIGRATION, MIGRATION_WAIT};
 use crate::records::{Birth, Identity, Migrated};
 
 /// `WBIL`: the advisory locks of Waybill. With it go 1: bringing the schema up to date, 2: pinning lifecycles, 3: making
-/// partitions (in the schema), 4: changing accounts, 5: copying a store to the database.
+/// partitions (in the schema), 4: changing accounts, 5: copying a store to the database, 6: detaching partitions.
 pub(super) const LOCKS: i32 = 0x5742_494C;
 pub(super) const MIGRATING: i32 = 1;
 pub(super) const PINNING: i32 = 2;
 pub(super) const ACCOUNTS: i32 = 4;
 pub(super) const COPYING: i32 = 5;
+pub(super) const ARCHIVING: i32 = 6;
 /// The oldest server that is known to work.
 const OLDEST_SERVER: i32 = 150_000;
 /// One script a version, never changed once released: `store_migrations` says which were run.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("log", include_str!("../../migrations/postgres/0001_log.sql")),
     (
         "accounts",
         include_str!("../../migrations/postgres/0002_accounts.sql"),
+    ),
+    (
+        "log archives",
+        include_str!("../../migrations/postgres/0003_log_archives.sql"),
     ),
 ];
 

@@ -260,6 +260,10 @@ impl Group for PostgresGroup<'_> {
 
 /// Where the group's entries lie, if the first lies there: what their heads say of it.
 fn place(writes: &GroupWrites, first_place: i64) -> Result<Vec<Placement>, Error> {
+    let befores = writes.heads.iter().filter_map(|change| change.before);
+    if befores.into_iter().any(|(_, placement)| placement.is_archived) {
+        return Err(Error::Archived);
+    }
     let mut placements: Vec<Option<Placement>> = writes
         .heads
         .iter()
@@ -275,6 +279,7 @@ fn place(writes: &GroupWrites, first_place: i64) -> Result<Vec<Placement>, Error
             last: place,
             last_version: entry.version,
             timed: false,
+            is_archived: false,
         });
     }
     let placements: Option<Vec<Placement>> = placements.into_iter().collect();

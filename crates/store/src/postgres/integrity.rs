@@ -3,8 +3,8 @@
 use model::ids::OrderKey;
 
 use super::convert::get;
-use super::schema;
 use super::session::Session;
+use super::{archive, schema};
 use crate::error::Error;
 
 /// Findings of one kind that are listed.
@@ -19,7 +19,7 @@ pub(super) fn unpaired_orders(session: &mut Session, limit: i64) -> Result<Vec<O
     rows.iter().map(|row| Ok(OrderKey::new(get(row, 0)?))).collect()
 }
 
-/// The schema, the end of the log, and entries that no commit or no head has.
+/// The schema, the end of the log, entries that no commit or no head has, and partitions that are neither there nor archived.
 pub(super) fn problems(session: &mut Session) -> Result<Vec<String>, Error> {
     let mut problems = schema::problems(session)?;
     problems.extend(texts(
@@ -43,6 +43,7 @@ pub(super) fn problems(session: &mut Session) -> Result<Vec<String>, Error> {
          FROM entries e LEFT JOIN order_heads h USING (order_key) \
          WHERE e.place BETWEEN h.first_place AND h.last_place IS NOT TRUE ORDER BY e.place LIMIT $1",
     )?);
+    problems.extend(archive::partitions::problems(session)?);
     Ok(problems)
 }
 

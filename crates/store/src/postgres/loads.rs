@@ -11,7 +11,8 @@ use tokio_postgres::Row;
 use super::convert::get;
 use super::session::Session;
 use super::statements::{
-    HEAD_COLUMNS, entry_columns, entry_from_row, head_columns, head_from_row, placement_from_row,
+    HEAD_COLUMNS, PLACEMENT_COLUMNS, entry_columns, entry_from_row, head_columns, head_from_row, live_from,
+    placement_from_row,
 };
 use crate::error::{Error, Trouble};
 use crate::records::Loaded;
@@ -22,7 +23,9 @@ macro_rules! load {
         concat!(
             "SELECT ",
             head_columns!(),
-            ", h.first_place, h.last_place, o.public_id FROM \
+            ", h.first_place, h.last_place, h.first_place < ",
+            live_from!(),
+            ", o.public_id FROM \
              (SELECT order_key, public_id FROM orders WHERE public_id = ANY($1::text[]) UNION \
              SELECT order_key, public_id FROM orders WHERE order_key = ANY($2::bigint[])) o \
              JOIN order_heads h ON h.order_key = o.order_key ORDER BY h.order_key FOR UPDATE OF h",
@@ -56,7 +59,10 @@ pub(super) fn lock(
     let mut by_id: HashMap<&str, i64, RandomState> = HashMap::default();
     for row in &rows {
         let loaded = loaded_from_row(row)?;
-        by_id.insert(get(row, HEAD_COLUMNS + 2)?, loaded.head.order.get());
+        by_id.insert(
+            get(row, HEAD_COLUMNS + PLACEMENT_COLUMNS)?,
+            loaded.head.order.get(),
+        );
         by_key.insert(loaded.head.order.get(), loaded);
     }
     let found = orders.iter().map(|order| {
@@ -71,6 +77,7 @@ pub(super) fn lock(
 
 /// All stored entries of a loaded order, oldest first.
 pub(super) fn history(session: &mut Session, loaded: &Loaded) -> Result<Vec<Entry>, Error> {
+    check_kept(loaded)?;
     let last = loaded.placement.last_version;
     let entries = entries(session, loaded, (Version::FIRST, last))?;
     let versions = entries.iter().map(|entry| entry.version);
@@ -87,11 +94,21 @@ pub(super) fn entry(
     if version < Version::FIRST || version > loaded.placement.last_version {
         return Ok(None);
     }
+    check_kept(loaded)?;
     let found = entries(session, loaded, (version, version))?.pop();
     let order = loaded.head.order;
     found
         .map(Some)
         .ok_or_else(|| Error::damaged(format!("order {order} has no version {version}")))
+}
+
+/// Its head is locked: what is kept of it now is kept until the group ends.
+const fn check_kept(loaded: &Loaded) -> Result<(), Error> {
+    if loaded.placement.is_archived {
+        Err(Error::Archived)
+    } else {
+        Ok(())
+    }
 }
 
 fn entries(

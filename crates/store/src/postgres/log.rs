@@ -11,9 +11,9 @@ use tokio_postgres::Row;
 
 use super::convert::{bytes, get, number, unsigned};
 use super::session::{Session, Step};
-use super::statements::{ENTRY_COLUMNS, entry_columns, entry_from_row};
+use super::statements::{ENTRY_COLUMNS, entry_columns, entry_from_row, live_from};
 use crate::error::Error;
-use crate::records::{CommitId, CommitRecord, LogEntry, Totals};
+use crate::records::{ArchiveRecord, CommitId, CommitRecord, LogEntry, Totals};
 
 /// A group's row.
 pub(super) struct CommitRow<'a> {
@@ -66,7 +66,8 @@ macro_rules! shift_of {
 
 pub(super) use shift_of;
 
-/// Entries after a position. The groups that have them are found by position, and their entries by place.
+/// Entries after a position. The groups that have them are found by position, and their entries by place. Where entries between the
+/// first and the last of them are archived, that is said: nobody takes what is left for all.
 pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Result<Vec<LogEntry>, Error> {
     let sql = concat!(
         "WITH groups AS MATERIALIZED (SELECT first_position - first_place AS shift, \
@@ -82,9 +83,30 @@ pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Resul
     );
     // No log is so long that the sum of the two would be too large a number.
     let after = after.get().min(i64::MAX / 2);
-    let rows = session.query(sql, &[&after, &limit])?;
+    let steps = [
+        Step::new(IS_ARCHIVED, &[&after, &limit]),
+        Step::new(sql, &[&after, &limit]),
+    ];
+    let mut answers = session.pipeline(&steps)?;
+    let rows = answers.pop().unwrap_or_default();
+    let is_archived = answers.first().and_then(|rows| rows.first());
+    if is_archived.map_or(Ok(false), |row| get(row, 0))? {
+        return Err(Error::Archived);
+    }
     rows.iter().map(log_entry).collect()
 }
+
+/// Whether entries among so many positions after one are archived. The places of a group rise with its positions, so those of its
+/// entries that are archived are its first ones.
+const IS_ARCHIVED: &str = concat!(
+    "SELECT EXISTS (SELECT 1 FROM commits WHERE entries > 0 AND first_position <= $1::bigint + $2::bigint AND first_position >= \
+     coalesce((SELECT max(first_position) FROM commits WHERE entries > 0 AND first_position <= $1::bigint + 1), 0) \
+     AND first_place < ",
+    live_from!(),
+    " AND first_position + least(entries, ",
+    live_from!(),
+    " - first_place) > $1::bigint + 1)"
+);
 
 /// All entries of an order, oldest first, with their positions.
 pub(super) fn of_order(session: &mut Session, order: OrderKey) -> Result<Vec<LogEntry>, Error> {
@@ -132,8 +154,12 @@ pub(super) fn commits(
     after: CommitId,
     limit: i64,
 ) -> Result<Vec<CommitRecord>, Error> {
-    let sql = "SELECT commit_id, writer, number, committed_at, first_position, entries, digest FROM commits \
-               WHERE commit_id > $1 ORDER BY commit_id LIMIT $2";
+    let sql = concat!(
+        "SELECT commit_id, writer, number, committed_at, first_position, entries, \
+         least(entries, greatest(0, coalesce(",
+        live_from!(),
+        " - first_place, 0)))::int, digest FROM commits WHERE commit_id > $1 ORDER BY commit_id LIMIT $2"
+    );
     let rows = session.query(sql, &[&after.0, &limit])?;
     rows.iter()
         .map(|row| {
@@ -144,7 +170,27 @@ pub(super) fn commits(
                 at: Timestamp::from_nanos(get(row, 3)?),
                 first_position: Position::new(get(row, 4)?),
                 entries: unsigned(row, 5, "entries of a commit")?,
-                digest: bytes(row, 6)?,
+                archived_entries: unsigned(row, 6, "archived entries of a commit")?,
+                digest: bytes(row, 7)?,
+            })
+        })
+        .collect()
+}
+
+/// The archives in which an order has entries.
+pub(super) fn archives_of(session: &mut Session, order: OrderKey) -> Result<Vec<ArchiveRecord>, Error> {
+    let sql = "SELECT a.partition, a.entries, a.orders, a.file, a.sha256, a.archived_at FROM order_heads h JOIN log_archives a \
+               ON a.places_end > h.first_place AND a.first_place <= h.last_place WHERE h.order_key = $1 ORDER BY a.first_place";
+    let rows = session.query(sql, &[&order.get()])?;
+    rows.iter()
+        .map(|row| {
+            Ok(ArchiveRecord {
+                partition: get::<&str>(row, 0)?.into(),
+                entries: number(get(row, 1)?, "count")?,
+                orders: number(get(row, 2)?, "count")?,
+                file: get::<&str>(row, 3)?.into(),
+                sha256: bytes(row, 4)?,
+                archived_at: Timestamp::from_nanos(get(row, 5)?),
             })
         })
         .collect()

@@ -9,6 +9,7 @@
 mod accounts;
 mod address;
 mod api_keys;
+pub mod archive;
 mod audit;
 mod claim;
 mod clock;

@@ -15,7 +15,9 @@ use super::convert::{get, optional_text_of_bytes};
 use super::loads::check_whole;
 use super::log::shift_of;
 use super::session::Session;
-use super::statements::{HEAD_COLUMNS, head_columns, head_from_row, placement_from_row, sealed};
+use super::statements::{
+    HEAD_COLUMNS, PLACEMENT_COLUMNS, head_columns, head_from_row, live_from, placement_from_row, sealed,
+};
 use super::{
     api_keys, audit, clock, counts, dead_letters, integrity, lifecycles, lists, log, parties, receipts, users,
 };
@@ -24,8 +26,8 @@ use crate::api::Reader;
 use crate::error::Error;
 use crate::limits::{MAX_PAGE, WHOLE_TABLE};
 use crate::records::{
-    BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount, OrderFilter,
-    OrderList, OrderRecord, PartyKind, StatusCount, Totals,
+    ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
+    OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount, Totals,
 };
 
 pub(super) struct PostgresReader<'a> {
@@ -34,7 +36,7 @@ pub(super) struct PostgresReader<'a> {
     ends_at: Option<Instant>,
 }
 
-/// [`head_columns`], the positions of the first and the last entry, then the written-once part.
+/// [`head_columns`], the positions of the first and the last entry, whether they are archived, then the written-once part.
 macro_rules! order_select {
     ($tail:literal) => {
         concat!(
@@ -44,6 +46,8 @@ macro_rules! order_select {
             shift_of!("h.first_place"),
             ", h.last_place + ",
             shift_of!("h.last_place"),
+            ", h.first_place < ",
+            live_from!(),
             ", o.public_id, o.reference, o.created_at, o.details \
              FROM orders o JOIN order_heads h ON h.order_key = o.order_key ",
             $tail
@@ -64,6 +68,7 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn history(&mut self, order: &OrderRecord) -> Result<Vec<LogEntry>, Error> {
+        check_kept(order)?;
         let entries = log::of_order(self.session()?, order.head.order)?;
         let versions = entries.iter().map(|found| found.entry.version);
         check_whole(order.head.order, order.placement.last_version, versions)?;
@@ -71,6 +76,7 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn histories(&mut self, orders: &[OrderRecord]) -> Result<Vec<Vec<LogEntry>>, Error> {
+        orders.iter().try_for_each(check_kept)?;
         let keys = keys_of(orders);
         let mut of_order: HashMap<OrderKey, Vec<LogEntry>> = HashMap::with_capacity(keys.len());
         for found in log::of_orders(self.session()?, &keys)? {
@@ -84,6 +90,10 @@ impl Reader for PostgresReader<'_> {
             Ok(entries)
         };
         orders.iter().map(history).collect()
+    }
+
+    fn archives_of(&mut self, order: OrderKey) -> Result<Vec<ArchiveRecord>, Error> {
+        log::archives_of(self.session()?, order)
     }
 
     fn orders(&mut self, after: OrderKey, limit: u32) -> Result<Vec<OrderRecord>, Error> {
@@ -258,15 +268,24 @@ fn keys_of(orders: &[OrderRecord]) -> Vec<i64> {
     orders.iter().map(|order| order.head.order.get()).collect()
 }
 
+const fn check_kept(order: &OrderRecord) -> Result<(), Error> {
+    if order.placement.is_archived {
+        Err(Error::Archived)
+    } else {
+        Ok(())
+    }
+}
+
 fn order_from_row(row: &Row) -> Result<OrderRecord, Error> {
     let head = head_from_row(row)?;
     let placement = placement_from_row(row, HEAD_COLUMNS, &head)?;
+    let written_once = HEAD_COLUMNS + PLACEMENT_COLUMNS;
     Ok(OrderRecord {
-        public_id: PublicId::new(get(row, HEAD_COLUMNS + 2)?)
+        public_id: PublicId::new(get(row, written_once)?)
             .map_err(|error| Error::damaged(error.to_string()))?,
-        reference: optional_text_of_bytes(row, HEAD_COLUMNS + 3)?,
-        created_at: Timestamp::from_nanos(get(row, HEAD_COLUMNS + 4)?),
-        details: sealed(row, HEAD_COLUMNS + 5)?,
+        reference: optional_text_of_bytes(row, written_once + 1)?,
+        created_at: Timestamp::from_nanos(get(row, written_once + 2)?),
+        details: sealed(row, written_once + 3)?,
         head,
         placement,
     })

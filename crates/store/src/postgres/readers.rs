@@ -11,7 +11,21 @@ use crate::limits::{ANSWER_GRACE, READER_WAIT};
 use crate::pool::Pool;
 
 /// Everything is read of one instant.
-pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+macro_rules! begin {
+    () => {
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    };
+}
+macro_rules! hold_log {
+    () => {
+        "LOCK TABLE ONLY entries IN ACCESS SHARE MODE"
+    };
+}
+pub(super) const BEGIN: &str = begin!();
+/// Behind [`BEGIN`], before the instant is fixed: until the transaction ends no partition is detached. Otherwise one could be that is said
+/// to be there as of that instant.
+pub(super) const HOLD_LOG: &str = hold_log!();
+const BEGIN_AND_HOLD: &str = concat!(begin!(), "; ", hold_log!());
 
 pub(super) struct Readers {
     address: Address,
@@ -68,7 +82,7 @@ fn within_transaction<T>(
 ) -> Result<T, Error> {
     // The last one who read may have asked for more.
     session.set_patience(longest + ANSWER_GRACE);
-    session.begin_unwaited(BEGIN);
+    session.begin_unwaited(BEGIN_AND_HOLD);
     let result = work(session);
     session.end_unwaited();
     result

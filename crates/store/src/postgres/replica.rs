@@ -16,7 +16,7 @@ use super::address::{Address, Purpose};
 use super::connect::one;
 use super::convert::get;
 use super::reader::PostgresReader;
-use super::readers::{BEGIN, Readers};
+use super::readers::{BEGIN, HOLD_LOG, Readers};
 use super::session::{Session, Step};
 use crate::api::Reader;
 use crate::error::Error;
@@ -194,6 +194,7 @@ impl ReplicaReaders {
         let answers = session.pipeline(&[
             Step::new("SELECT pg_last_wal_replay_lsn() WHERE pg_is_in_recovery()", &[]),
             Step::new(BEGIN, &[]),
+            Step::new(HOLD_LOG, &[]),
         ])?;
         let replayed = answers.first().and_then(|rows| rows.first());
         let replayed =

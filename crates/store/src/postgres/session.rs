@@ -4,7 +4,7 @@
 //! that does not answer in time costs the connection, never the thread.
 
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -41,7 +41,7 @@ impl<'a> Step<'a> {
 }
 
 pub(super) struct Session {
-    client: Client,
+    client: Arc<Client>,
     connection: AbortHandle,
     _driver: Arc<Driver>,
     statements: HashMap<&'static str, Statement, RandomState>,
@@ -50,7 +50,12 @@ pub(super) struct Session {
     is_reading: bool,
     is_broken: bool,
     has_answered: bool,
+    /// What was sent and is not answered yet. What comes behind it counts only if all of it went well.
+    unwaited: Vec<Sent>,
 }
+
+/// A statement that is on its way.
+type Sent = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
 
 impl Session {
     /// Logs in. `patience` is how long that may take, and how long each later answer is waited for.
@@ -62,7 +67,7 @@ impl Session {
     ) -> Result<Self, ConnectError> {
         let (client, connection) = driver.connect(server, patience, bell)?;
         Ok(Self {
-            client,
+            client: Arc::new(client),
             connection,
             _driver: driver.clone(),
             statements: HashMap::default(),
@@ -70,6 +75,7 @@ impl Session {
             is_reading: false,
             is_broken: false,
             has_answered: false,
+            unwaited: Vec::new(),
         })
     }
 
@@ -93,22 +99,25 @@ impl Session {
         self.patience = patience;
     }
 
-    /// Begins a transaction without waiting for it: what follows comes after it, and fails if the connection is lost.
+    /// Begins a transaction without waiting for it. The next statement tells if it could not be begun, and the session is given up
+    /// then.
     pub(super) fn begin_unwaited(&mut self, sql: &'static str) {
         self.has_answered = false;
         self.send(sql);
     }
 
-    /// Ends a transaction that has changed nothing, without waiting for it.
-    pub(super) fn end_unwaited(&self) {
+    /// Ends a transaction that has changed nothing, without waiting for it: if it fails, the next one is told.
+    pub(super) fn end_unwaited(&mut self) {
         self.send("COMMIT");
     }
 
-    fn send(&self, sql: &'static str) {
-        let sent = pin!(self.client.batch_execute(sql));
-        // It is on its way with the first poll; who is not there any more is not answered.
-        if let Poll::Ready(Err(_)) = sent.poll(&mut Context::from_waker(Waker::noop())) {
-            // The next statement finds out.
+    fn send(&mut self, sql: &'static str) {
+        let client = self.client.clone();
+        let mut sent: Sent = Box::pin(async move { client.batch_execute(sql).await });
+        // It is on its way with the first poll.
+        match sent.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => self.unwaited.push(sent),
+            Poll::Ready(answer) => self.unwaited.push(Box::pin(ready(answer))),
         }
     }
 
@@ -119,15 +128,15 @@ impl Session {
 
     /// Statements without parameters, separated by semicolons.
     pub(super) fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        let done = drive(self.patience, self.client.batch_execute(sql));
-        self.noting(done)
+        let client = self.client.clone();
+        self.wait_for(client.batch_execute(sql))
     }
 
     /// The rows of a statement.
     pub(super) fn query(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         let statement = self.prepare(sql)?;
-        let done = drive(self.patience, self.client.query(&statement, params));
-        self.noting(done)
+        let client = self.client.clone();
+        self.wait_for(client.query(&statement, params))
     }
 
     /// The first row of a statement, if it has one.
@@ -138,8 +147,8 @@ impl Session {
     /// How many rows a statement changed.
     pub(super) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
         let statement = self.prepare(sql)?;
-        let done = drive(self.patience, self.client.execute(&statement, params));
-        self.noting(done)
+        let client = self.client.clone();
+        self.wait_for(client.execute(&statement, params))
     }
 
     /// Sends statements one behind the other without waiting in between; gives the rows of each. After one that fails those
@@ -149,13 +158,12 @@ impl Session {
         for step in steps {
             statements.push(self.prepare(step.sql)?);
         }
-        let client = &self.client;
+        let client = self.client.clone();
         let answers = steps
             .iter()
             .zip(&statements)
             .map(|(step, statement)| -> Waiting<'_, _> { Box::pin(client.query(statement, &step.params)) });
-        let done = drive(self.patience, in_order(answers.collect()));
-        self.noting(done)
+        self.wait_for(in_order(answers.collect()))
     }
 
     /// Rows for a `COPY … FROM STDIN (FORMAT binary)`. Gives how many were taken.
@@ -165,25 +173,42 @@ impl Session {
         types: &[Type],
         rows: impl Iterator<Item = Vec<Param<'r>>>,
     ) -> Result<u64, Error> {
-        let client = &self.client;
-        let done = drive(self.patience, async {
+        let client = self.client.clone();
+        self.wait_for(async {
             let mut writer = pin!(BinaryCopyInWriter::new(client.copy_in(sql).await?, types));
             for row in rows {
                 writer.as_mut().write(&row).await?;
             }
             writer.finish().await
-        });
-        self.noting(done)
+        })
     }
 
     fn prepare(&mut self, sql: &'static str) -> Result<Statement, Error> {
         if let Some(known) = self.statements.get(sql) {
             return Ok(known.clone());
         }
-        let done = drive(self.patience, self.client.prepare(sql));
-        let statement = self.noting(done)?;
+        let client = self.client.clone();
+        let statement = self.wait_for(client.prepare(sql))?;
         self.statements.insert(sql, statement.clone());
         Ok(statement)
+    }
+
+    /// Waits for an answer, and for those to what was sent before it.
+    fn wait_for<T>(
+        &mut self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Error> {
+        let unwaited = std::mem::take(&mut self.unwaited);
+        let done = match wait(behind(unwaited, answer), self.patience) {
+            Some((Ok(()), answer)) => answer.map_err(Failed::Said),
+            Some((Err(error), _)) => {
+                // Nobody knows what transaction it is in, if any.
+                self.is_broken = true;
+                Err(Failed::Said(error))
+            }
+            None => Err(Failed::Silent),
+        };
+        self.noting(done)
     }
 
     fn noting<T>(&mut self, done: Result<T, Failed>) -> Result<T, Error> {
@@ -224,14 +249,39 @@ enum Failed {
     Silent,
 }
 
-fn drive<T>(
-    patience: Duration,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Failed> {
-    match wait(answer, patience) {
-        Some(answer) => answer.map_err(Failed::Said),
-        None => Err(Failed::Silent),
-    }
+/// What became of what was sent before, and of an answer.
+async fn behind<T>(
+    mut unwaited: Vec<Sent>,
+    answer: impl Future<Output = T>,
+) -> (Result<(), tokio_postgres::Error>, T) {
+    let mut answer = pin!(answer);
+    let (mut before, mut came) = (Ok(()), None);
+    poll_fn(|context| {
+        unwaited.retain_mut(|sent| match sent.as_mut().poll(context) {
+            Poll::Pending => true,
+            Poll::Ready(answer) => {
+                if before.is_ok() {
+                    before = answer;
+                }
+                false
+            }
+        });
+        if came.is_none()
+            && let Poll::Ready(answer) = answer.as_mut().poll(context)
+        {
+            came = Some(answer);
+        }
+        match came.take() {
+            Some(answer) if unwaited.is_empty() => {
+                Poll::Ready((std::mem::replace(&mut before, Ok(())), answer))
+            }
+            not_yet => {
+                came = not_yet;
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }
 
 /// An answer that is waited for.

@@ -29,7 +29,14 @@ macro_rules! entry_columns {
     };
 }
 
-pub(super) use {entry_columns, head_columns};
+/// Where the places begin that are not archived.
+macro_rules! live_from {
+    () => {
+        "(SELECT coalesce(max(places_end), 0) FROM log_archives)"
+    };
+}
+
+pub(super) use {entry_columns, head_columns, live_from};
 
 /// How many columns [`head_columns`] are.
 pub(super) const HEAD_COLUMNS: usize = 11;
@@ -58,7 +65,10 @@ pub(super) fn head_from_row(row: &Row) -> Result<Head, Error> {
     })
 }
 
-/// Where the entries of a head are, in two columns from this one on.
+/// How many columns [`placement_from_row`] reads.
+pub(super) const PLACEMENT_COLUMNS: usize = 3;
+
+/// Where the entries of a head are, in two columns from this one on, and whether they are archived, in a third.
 pub(super) fn placement_from_row(row: &Row, column: usize, head: &Head) -> Result<Placement, Error> {
     Ok(Placement {
         first: Position::new(get(row, column)?),
@@ -66,6 +76,7 @@ pub(super) fn placement_from_row(row: &Row, column: usize, head: &Head) -> Resul
         last_version: head.version,
         // Nothing is deferred here.
         timed: false,
+        is_archived: get(row, column + 2)?,
     })
 }
 

@@ -63,6 +63,7 @@ impl Placed {
                 last: position,
                 last_version: entry.version,
                 timed: is_timed(&change.head),
+                is_archived: false,
             });
         }
         let placements: Option<Vec<Placement>> = placements.into_iter().collect();
@@ -120,6 +121,7 @@ impl Core {
                 refused @ (Error::Statement(_)
                 | Error::Damaged(_)
                 | Error::ReadTooLong
+                | Error::Archived
                 | Error::Contended(_)
                 | Error::OutcomeUnknown { .. }) => refused,
             })?;

@@ -94,6 +94,7 @@ impl Reader for SqliteReader<'_> {
                 at: Timestamp::from_nanos(row.get(1)?),
                 first_position: Position::new(row.get(2)?),
                 entries: number(row.get(3)?, "entries of a commit")?,
+                archived_entries: 0,
                 digest: row.get(4)?,
             })
         })

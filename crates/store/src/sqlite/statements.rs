@@ -91,6 +91,7 @@ pub(super) fn head_from_row(row: &Row<'_>) -> Result<(Head, Placement), Error> {
         last: Position::new(row.get(8)?),
         last_version: head.version,
         timed: is_timed(&head),
+        is_archived: false,
     };
     Ok((head, placement))
 }

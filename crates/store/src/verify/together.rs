@@ -47,10 +47,11 @@ impl Ahead {
 }
 
 impl Verification<'_> {
-    /// The entries of a commit, as far as they are there.
+    /// The entries of a commit that are not archived, as far as they are there.
     pub(super) fn entries_of(&mut self, commit: &CommitRecord) -> Vec<Entry> {
-        let mut next = commit.first_position.get();
-        let end = next.saturating_add(i64::from(commit.entries));
+        let first = commit.first_position.get();
+        let end = first.saturating_add(i64::from(commit.entries));
+        let mut next = first.saturating_add(i64::from(commit.archived_entries));
         let mut entries = Vec::new();
         while next < end {
             let page = match self.log_between(next, end) {
@@ -114,7 +115,12 @@ impl Verification<'_> {
         mut page: &[OrderRecord],
         lifecycles: &HashMap<LifecycleId, Lifecycle>,
     ) {
-        while !page.is_empty() {
+        while let Some(first) = page.first() {
+            if first.placement.is_archived() {
+                self.order(first, None, lifecycles);
+                page = page.get(1..).unwrap_or_default();
+                continue;
+            }
             let (part, rest) = page.split_at(part_of(page));
             let read = self
                 .store
@@ -132,12 +138,12 @@ impl Verification<'_> {
     }
 }
 
-/// How many of the orders have few enough entries to be read together: at least one.
+/// How many of the orders have few enough entries to be read together: at least one. Those that are archived are not.
 fn part_of(page: &[OrderRecord]) -> usize {
     let mut entries = 0_u32;
     let mut fits = |order: &&OrderRecord| {
         entries = entries.saturating_add(order.head.version.get());
-        entries <= ENTRIES
+        entries <= ENTRIES && !order.placement.is_archived()
     };
     page.iter().take_while(&mut fits).count().max(1)
 }

@@ -1,5 +1,6 @@
 //! Deciding the commands of one group, in order, each against what those before it left.
 
+mod archived;
 mod create;
 mod orders;
 mod records;
@@ -176,6 +177,10 @@ impl<'a> GroupState<'a> {
                 ReportHashes::default()
             }
         };
+        if let Some(slot) = self.orders.get(place).filter(|slot| slot.is_archived()) {
+            let loaded = slot.loaded.clone();
+            return self.change_archived(&loaded, actor, change, &hashes).map(Some);
+        }
         let suspects = self.suspects(place, &hashes)?;
         let history = match change {
             Change::Correct { .. } => self.history(place)?,

@@ -27,6 +27,11 @@ impl Slot {
     pub(super) const fn head(&self) -> &Head {
         &self.loaded.head
     }
+
+    /// Whether there is nothing of it but its head.
+    pub(super) const fn is_archived(&self) -> bool {
+        self.loaded.placement.is_archived()
+    }
 }
 
 /// The slot of each command's order.

@@ -48,7 +48,7 @@ pub(super) struct ReceiptBody {
     params(("event_id" = String, Path, description = "As the answer to the event had it")),
     responses(
         (status = 200, description = "What became of it", body = ReceiptBody),
-        (status = 404, description = "No event has this id", body = ProblemSchema)))]
+        (status = 404, description = "No event has this id, or the history it is in is archived", body = ProblemSchema)))]
 pub(super) async fn event(
     State(state): State<AppState>,
     asker: Asker,

@@ -39,6 +39,9 @@ pub(super) struct Shipment {
     updated_at: String,
     /// Oldest first.
     status_history: Vec<StatusEntry>,
+    /// That the shipment has ended and its history was archived: `status_history` is empty. Left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_archived: Option<bool>,
 }
 
 /// One end of the way.
@@ -126,7 +129,7 @@ enum Found {
 #[utoipa::path(get, path = "/shipments/{tracking_number}", tag = "shipments",
     params(("tracking_number" = String, Path, description = "Its number")),
     responses(
-        (status = 200, description = "With its history, oldest first; `ETag` has its version", body = Shipment),
+        (status = 200, description = "With its history, oldest first, unless that is archived; `ETag` has its version", body = Shipment),
         (status = 404, description = "No shipment has this number", body = ProblemSchema)))]
 pub(super) async fn shipment(
     State(state): State<AppState>,
@@ -165,7 +168,11 @@ fn find(
         return Ok(Found::Nothing);
     }
     let version = order.head.version;
-    let history = reader.history(&order)?;
+    let history = if order.placement.is_archived() {
+        Vec::new()
+    } else {
+        reader.history(&order)?
+    };
     let shipment = render(state, reader, &order, &history)?;
     Ok(Found::Shipment(Box::new(shipment), version))
 }
@@ -216,6 +223,7 @@ fn render(
         created_at: order.created_at.to_string(),
         updated_at: order.head.recorded_at.to_string(),
         status_history: statuses(&lifecycle, history).map_err(|error| damaged(&error.to_string()))?,
+        history_archived: order.placement.is_archived().then_some(true),
         tracking_number: order.public_id.to_string(),
     })
 }

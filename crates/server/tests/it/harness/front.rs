@@ -133,6 +133,15 @@ impl Front {
         Self::start_within(Limits::default(), home, settings).await
     }
 
+    /// Over a database that the caller keeps.
+    pub(crate) async fn start_over(dsn: &str) -> Self {
+        let home = Home::folder();
+        let clock = Arc::new(SystemClock);
+        let mut front = Self::start_at(&home, Limits::default(), clock, &[("PG_DSN", dsn)]).await;
+        front.home = Some(home);
+        front
+    }
+
     /// With other limits than those of the contract.
     pub(crate) async fn start_within(limits: Limits, home: Home, settings: &[(&str, &str)]) -> Self {
         let mut front = Self::start_at(&home, limits, Arc::new(SystemClock), settings).await;

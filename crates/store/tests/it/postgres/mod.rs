@@ -1,6 +1,8 @@
 //! What only the store over PostgreSQL promises: several writers, on several nodes, over one database.
 
+mod archive;
 mod bounds;
+mod cancelled;
 mod crashes;
 mod damage;
 mod expiry;
