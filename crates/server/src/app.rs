@@ -11,7 +11,9 @@ use rand::rngs::{StdRng, SysRng};
 use store::{Birth, OpenError};
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{Engine, GROUP_COMMANDS, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT, Quotas};
+use crate::engine::{
+    Engine, GROUP_COMMANDS, Observer, Options, QUEUE_COMMANDS, QUEUE_WAIT, Quotas, SharedObserver,
+};
 use crate::place::StorePlace;
 
 /// Why it does not start, or did not go on.
@@ -29,6 +31,17 @@ pub enum StartError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
+}
+
+impl StartError {
+    /// Whether the same may succeed in a moment without anybody's doing.
+    pub(crate) const fn is_worth_waiting(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_worth_waiting(),
+            Self::Store(error) => error.may_pass(),
+            Self::WriterDied | Self::Random(_) => false,
+        }
+    }
 }
 
 /// Random numbers that nobody can foretell.
@@ -60,7 +73,7 @@ impl App {
             &place.into(),
             DelayScale::ONE,
             Quotas::default(),
-            Arc::new(SystemClock),
+            &(Arc::new(SystemClock) as Arc<dyn Clock>),
             observer,
         )
     }
@@ -73,23 +86,26 @@ impl App {
         place: &StorePlace,
         scale: DelayScale,
         quotas: Quotas,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
         observer: Option<Observer>,
     ) -> Result<Self, StartError> {
         let mut random = system_random()?;
-        let store = place.open(&birth(&mut random, clock.now()))?;
-        store.pin_lifecycles(&shipped(), clock.now())?;
-        let engine = Engine::start(Options {
-            store,
-            clock,
-            random,
-            scale,
-            writers: place.writers(),
-            queue_commands: QUEUE_COMMANDS,
-            group_commands: GROUP_COMMANDS,
-            queue_wait: QUEUE_WAIT,
-            quotas,
-            observer,
+        let observer = observer.map(SharedObserver::new);
+        let engine = place.patiently(|| {
+            let store = place.open(&birth(&mut random, clock.now()))?;
+            store.pin_lifecycles(&shipped(), clock.now())?;
+            Ok(Engine::start(Options {
+                store,
+                clock: clock.clone(),
+                random: StdRng::from_rng(&mut random),
+                scale,
+                writers: place.writers(),
+                queue_commands: QUEUE_COMMANDS,
+                group_commands: GROUP_COMMANDS,
+                queue_wait: QUEUE_WAIT,
+                quotas,
+                observer: observer.clone().map(|observer| Box::new(observer) as Observer),
+            })?)
         })?;
         Ok(Self { engine })
     }

@@ -12,6 +12,7 @@ use store::postgres::{PostgresOptions, PostgresStore, Replica};
 use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, Migrated, OpenError, Store};
 
+use crate::app::StartError;
 use crate::clock::{Clock, SystemClock};
 use crate::settings::{Secret, Settings};
 
@@ -96,7 +97,7 @@ impl StorePlace {
                 SqliteOptions::default(),
             )?),
             Self::Postgres(place) => {
-                let store = place.open(birth)?;
+                let store = PostgresStore::open(&place.options, birth)?;
                 warn_of_skew(&store, SystemClock.now());
                 Arc::new(store)
             }
@@ -123,6 +124,35 @@ impl StorePlace {
         })
     }
 
+    /// Starts something on the store; waits for a database server that is not there yet, or has no connection to spare: whoever supervises
+    /// starts databases and nodes in any order.
+    pub(crate) fn patiently<T>(
+        &self,
+        mut start: impl FnMut() -> Result<T, StartError>,
+    ) -> Result<T, StartError> {
+        let wait = match self {
+            Self::Folder(_) => Duration::ZERO,
+            Self::Postgres(place) => place.connect_wait,
+        };
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let started = start();
+            let left = wait.saturating_sub(began.elapsed());
+            match started {
+                Err(error) if error.is_worth_waiting() && !left.is_zero() => {
+                    let left_s = left.as_secs();
+                    tracing::warn!(
+                        "waiting for the database, for {left_s} s more (PG_CONNECT_WAIT_S): {error}"
+                    );
+                    std::thread::sleep(pause.min(left));
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+                started => return started,
+            }
+        }
+    }
+
     /// Writers of one node.
     pub(crate) const fn writers(&self) -> NonZeroUsize {
         match self {
@@ -137,29 +167,6 @@ impl StorePlace {
         match self {
             Self::Folder(_) => READERS,
             Self::Postgres(place) => place.options.readers,
-        }
-    }
-}
-
-impl Postgres {
-    /// Opens it; waits for a server that is not there yet. Whoever supervises starts databases and nodes in any order.
-    fn open(&self, birth: &Birth) -> Result<PostgresStore, OpenError> {
-        let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let opened = PostgresStore::open(&self.options, birth);
-            let left = self.connect_wait.saturating_sub(began.elapsed());
-            match opened {
-                Err(error) if error.is_worth_waiting() && !left.is_zero() => {
-                    let left_s = left.as_secs();
-                    tracing::warn!(
-                        "waiting for the database, for {left_s} s more (PG_CONNECT_WAIT_S): {error}"
-                    );
-                    std::thread::sleep(pause.min(left));
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-                opened => return opened,
-            }
         }
     }
 }

@@ -111,7 +111,7 @@ impl Server {
             place,
             settings.delay_scale,
             limits.quotas,
-            clock,
+            &clock,
             Some(metrics.observer()),
         )?;
         let jwt_secrets = match secret_folder {
@@ -188,6 +188,7 @@ impl Server {
         // The rest of the time is for what was accepted, and for closing the store.
         let grace = self.settings.shutdown_grace.mul_f64(CONNECTIONS_GRACE);
         let metrics_router = self.http.metrics_router();
+        let handle = self.engine().clone();
         let serve_metrics = {
             let (listener, stopped) = (self.metrics_listener, stopped.clone());
             async move {
@@ -197,8 +198,11 @@ impl Server {
             }
         };
         let announce = async {
-            shutdown.await;
-            tracing::info!("stopping: what was accepted is finished first");
+            tokio::select! {
+                () = shutdown => tracing::info!("stopping: what was accepted is finished first"),
+                // Whoever supervises starts it again: what the writer had is found out then.
+                () = handle.writer_ended() => tracing::error!("a writer failed: stopping"),
+            }
             stop.send_replace(true);
         };
         let (finished, (), (), ()) = tokio::join!(

@@ -426,6 +426,11 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// What whoever runs it should know, though everything works: that a replica is not read, and why.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Keeps definitions for ever and gives each its number: the one it has, if it is known.
     ///
     /// # Errors

@@ -254,13 +254,7 @@ impl OpenError {
             | Self::NotReady { .. }
             | Self::TooManyConnections { .. }
             | Self::Standby { .. } => true,
-            Self::Store { error, .. } => match error {
-                Error::Unavailable { trouble, .. } | Error::OutcomeUnknown { trouble, .. } => {
-                    matches!(trouble, Trouble::Io | Trouble::Busy)
-                }
-                Error::Contended(_) => true,
-                Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong | Error::Archived => false,
-            },
+            Self::Store { error, .. } => error.may_pass(),
             Self::NotAFolder(_)
             | Self::NotWritable { .. }
             | Self::NoStore(_)
@@ -284,6 +278,18 @@ impl OpenError {
 }
 
 impl Error {
+    /// Whether the same may succeed in a moment without anybody's doing.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unavailable { trouble, .. } | Self::OutcomeUnknown { trouble, .. } => {
+                matches!(trouble, Trouble::Io | Trouble::Busy)
+            }
+            Self::Contended(_) => true,
+            Self::Statement(_) | Self::Damaged(_) | Self::ReadTooLong | Self::Archived => false,
+        }
+    }
+
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
     }

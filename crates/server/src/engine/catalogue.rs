@@ -2,11 +2,14 @@
 //! those must not be a riddle here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use model::Lifecycle;
 use model::ids::LifecycleId;
 use store::{Error, Store};
+
+use super::limits::RENEW_PAUSE;
 
 /// Definitions by their numbers.
 pub(super) type Lifecycles = HashMap<LifecycleId, Arc<Lifecycle>>;
@@ -15,6 +18,7 @@ pub(super) type Lifecycles = HashMap<LifecycleId, Arc<Lifecycle>>;
 pub(super) struct Catalogue {
     store: Arc<dyn Store>,
     known: RwLock<Arc<Lifecycles>>,
+    renewed_at: Mutex<Option<Instant>>,
 }
 
 impl Catalogue {
@@ -22,7 +26,32 @@ impl Catalogue {
         Ok(Self {
             store: store.clone(),
             known: RwLock::new(Arc::new(stored(&**store)?)),
+            renewed_at: Mutex::new(None),
         })
+    }
+
+    /// One of them. What another node stored a moment ago is read now, unless that was tried just before.
+    pub(super) fn find(&self, id: LifecycleId) -> Option<Arc<Lifecycle>> {
+        if let Some(known) = self.known().get(&id) {
+            return Some(known.clone());
+        }
+        self.renew_if_due();
+        self.known().get(&id).cloned()
+    }
+
+    /// Reads it again, unless that was done just before. One that cannot be read, as of a newer version, is told of and leaves
+    /// what is known.
+    pub(super) fn renew_if_due(&self) {
+        {
+            let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if renewed_at.is_some_and(|at| at.elapsed() < RENEW_PAUSE) {
+                return;
+            }
+            *renewed_at = Some(Instant::now());
+        }
+        if let Err(error) = self.renew() {
+            tracing::warn!(error.detail = %error, "definitions of lifecycles that another node stored cannot be read");
+        }
     }
 
     /// What is known now.
@@ -30,15 +59,14 @@ impl Catalogue {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads it again. Whether there is more than before: definitions are never taken away.
-    pub(super) fn renew(&self) -> Result<bool, Error> {
+    /// Reads it again. Definitions are never taken away.
+    pub(super) fn renew(&self) -> Result<(), Error> {
         let stored = stored(&*self.store)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let has_more = stored.len() > known.len();
-        if has_more {
+        if stored.len() > known.len() {
             *known = Arc::new(stored);
         }
-        Ok(has_more)
+        Ok(())
     }
 }
 

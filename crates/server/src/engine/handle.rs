@@ -200,6 +200,11 @@ impl Handle {
         Ok(reader.batch_receipts_of(principal)? < self.parts.quotas.batch_receipts)
     }
 
+    /// Waits until a writer has ended, which one does by itself only if it fails.
+    pub(crate) async fn writer_ended(&self) {
+        self.parts.lanes.one_has_closed().await;
+    }
+
     /// Whether all writers take commands.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -218,10 +223,10 @@ impl Handle {
         &self.parts.clock
     }
 
-    /// A definition by its number.
+    /// A definition by its number. One that is not known yet is asked for, which may take a moment.
     #[must_use]
     pub fn lifecycle(&self, id: LifecycleId) -> Option<Arc<Lifecycle>> {
-        self.parts.catalogue.known().get(&id).cloned()
+        self.parts.catalogue.find(id)
     }
 
     /// All definitions of a name.

@@ -12,7 +12,7 @@ use store::{Error, Group, GroupWrites};
 
 use super::Quotas;
 use super::answer::OnceAnswer;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Lifecycles};
 use super::group::{self, Decided, Deciding};
 use crate::clock::Clock;
 
@@ -88,7 +88,8 @@ impl Judge {
             writes,
             transitions,
             duplicates,
-        } = group::decide(deciding, group, units).map_err(|error| self.explain(error))?;
+        } = group::decide(deciding, group, units)
+            .map_err(|error| explain(&self.catalogue, &lifecycles, error))?;
         let named =
             |(step, times): (Transition, u64)| Some((lifecycles.get(&step.lifecycle)?.clone(), step, times));
         let observation = GroupObservation {
@@ -107,12 +108,19 @@ impl Judge {
             observation,
         })
     }
+}
 
-    /// What seems damaged may be of a definition that another node stored a moment ago: then the group is to be begun again.
-    fn explain(&self, error: Error) -> Error {
-        if matches!(error, Error::Damaged(_)) && self.catalogue.renew().is_ok_and(|has_more| has_more) {
-            return Error::Contended("another node has stored a definition of a lifecycle".to_owned());
-        }
-        error
+/// What seems damaged may be of a definition that another node stored a moment ago: then the group is to be begun again.
+fn explain(catalogue: &Catalogue, decided_with: &Lifecycles, error: Error) -> Error {
+    if !matches!(error, Error::Damaged(_)) {
+        return error;
     }
+    // Somebody else may have read it by now.
+    if catalogue.known().len() == decided_with.len() && catalogue.renew().is_err() {
+        return error;
+    }
+    if catalogue.known().len() > decided_with.len() {
+        return Error::Contended("another node has stored a definition of a lifecycle".to_owned());
+    }
+    error
 }

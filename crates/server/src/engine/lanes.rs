@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use futures_util::future::select_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::answer::SubmitError;
@@ -24,17 +25,29 @@ struct Lane {
     places: Arc<Semaphore>,
 }
 
+impl Lane {
+    /// Free places: none where nobody takes them any more.
+    fn room(&self) -> usize {
+        if self.sender.is_closed() {
+            0
+        } else {
+            self.places.available_permits()
+        }
+    }
+}
+
 /// All queues.
 pub(super) struct Lanes {
     first: Lane,
     others: Vec<Lane>,
-    /// Places of each.
+    /// Places of each one.
     queue_commands: usize,
 }
 
 impl Lanes {
-    /// So many, with what their writers take from.
+    /// So many, with what their writers take from. The places are shared out among them: memory is bounded by their sum.
     pub(super) fn new(writers: NonZeroUsize, queue_commands: usize) -> (Self, Vec<mpsc::Receiver<Work>>) {
+        let queue_commands = queue_commands.div_ceil(writers.get());
         let lane = || {
             let (sender, receiver) = mpsc::channel(queue_commands);
             let places = Arc::new(Semaphore::new(queue_commands));
@@ -64,14 +77,20 @@ impl Lanes {
 
     /// The queue that has most room; of several the first, so that few callers share their commits.
     pub(super) fn idlest(&self) -> LaneIndex {
-        let mut idlest = (LaneIndex(0), self.first.places.available_permits());
+        let mut idlest = (LaneIndex(0), self.first.room());
         for (index, lane) in (1..).zip(&self.others) {
-            let room = lane.places.available_permits();
+            let room = lane.room();
             if room > idlest.1 {
                 idlest = (LaneIndex(index), room);
             }
         }
         idlest.0
+    }
+
+    /// Waits until a writer has ended.
+    pub(super) async fn one_has_closed(&self) {
+        let closed = self.all().map(|lane| Box::pin(lane.sender.closed()));
+        select_all(closed).await;
     }
 
     /// Waits for as many places as a submission takes; one that is larger than the queue takes all of it.

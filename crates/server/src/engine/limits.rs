@@ -22,6 +22,8 @@ pub(super) const COMMIT_TRIES: u32 = 3;
 pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 /// Longest that it takes to see what another node has written when nobody tells of it: what a lost wake-up costs.
 pub(super) const POLL: Duration = Duration::from_millis(200);
+/// Between two looks for definitions of lifecycles that are not known: whoever asks for one that nobody has costs a connection.
+pub(super) const RENEW_PAUSE: Duration = Duration::from_secs(1);
 /// Random ids tried for a new order before it fails: the chance of one being taken is below 1 in 10,000.
 pub(super) const ID_TRIES: u32 = 8;
 /// Refused commands kept of one principal: enough for a device that reports wrongly for weeks to be looked into, and at most

@@ -32,7 +32,7 @@ pub use limits::{
 pub use receipt::{Receipt, ReceiptOutcome};
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -68,25 +68,30 @@ impl<F: FnMut(&GroupObservation) + Send> Observe for F {
 pub type Observer = Box<dyn Observe>;
 
 /// An observer that several writers tell, one at a time.
-struct Shared(Arc<Mutex<Observer>>);
+#[derive(Clone)]
+pub(crate) struct SharedObserver(Arc<Mutex<Observer>>);
 
-impl Observe for Shared {
+impl SharedObserver {
+    pub(crate) fn new(observer: Observer) -> Self {
+        Self(Arc::new(Mutex::new(observer)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Observer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observe for SharedObserver {
     fn committed(&mut self, group: &GroupObservation) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .committed(group);
+        self.lock().committed(group);
     }
 
     fn repeated(&mut self, duplicates: usize) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .repeated(duplicates);
+        self.lock().repeated(duplicates);
     }
 
     fn failed(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).failed();
+        self.lock().failed();
     }
 }
 
@@ -150,7 +155,7 @@ impl Engine {
         let listener = options.store.listener()?;
         let news = News::new(options.store.reading(|reader| reader.last_position())?);
         let (lanes, queues) = Lanes::new(options.writers, options.queue_commands);
-        let observer = options.observer.map(|observer| Arc::new(Mutex::new(observer)));
+        let observer = options.observer.map(SharedObserver::new);
         let mut random = options.random;
         let mut writers = Vec::with_capacity(queues.len());
         for queue in queues {
@@ -166,9 +171,7 @@ impl Engine {
                 },
                 group_commands: options.group_commands,
                 news: news.clone(),
-                observer: observer
-                    .as_ref()
-                    .map(|observer| Box::new(Shared(observer.clone())) as Observer),
+                observer: observer.clone().map(|observer| Box::new(observer) as Observer),
                 unsettled: None,
                 flight: None,
             };

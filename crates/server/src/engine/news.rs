@@ -66,7 +66,7 @@ impl Follower {
         Ok(Self { stop, thread })
     }
 
-    /// Ends it, within [`POLL`].
+    /// Ends it, within [`POLL`] and the time of one read.
     pub(super) fn end(self) -> bool {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().is_ok()
@@ -83,10 +83,12 @@ struct Following {
 
 impl Following {
     fn run(mut self) {
+        let mut trouble = None;
         while !self.stop.load(Ordering::Relaxed) {
             // Told or not: what is lost of the telling costs this long.
             self.listener.wait(POLL);
             let Some(store) = self.store.upgrade() else { return };
+            tell_of(&mut trouble, store.trouble());
             match self.look(&*store) {
                 Ok(position) => self.news.grown_to(position),
                 Err(error) => tracing::debug!(error.detail = %error, "the end of the log cannot be read"),
@@ -99,8 +101,20 @@ impl Following {
         let (stored, position) =
             store.reading(|reader| Ok((reader.lifecycles_stored()?, reader.last_position()?)))?;
         if stored > self.catalogue.known().len() {
-            self.catalogue.renew()?;
+            self.catalogue.renew_if_due();
         }
         Ok(position)
     }
+}
+
+/// Logs what there is to be known of the store, once.
+fn tell_of(known: &mut Option<String>, trouble: Option<String>) {
+    if *known == trouble {
+        return;
+    }
+    match &trouble {
+        Some(trouble) => tracing::warn!("{trouble}"),
+        None => tracing::info!("the replica is read again"),
+    }
+    *known = trouble;
 }

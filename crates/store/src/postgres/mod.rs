@@ -254,6 +254,13 @@ impl Store for PostgresStore {
         self.readers.read(job)
     }
 
+    fn trouble(&self) -> Option<String> {
+        let why = self.replica_trouble()?;
+        Some(format!(
+            "lists are read from the database itself and not from its replica: {why}"
+        ))
+    }
+
     fn pin_lifecycles(
         &self,
         lifecycles: &[Lifecycle],

@@ -88,13 +88,13 @@ impl AppState {
         if let Some(known) = self.auth.sessions.get(token, now) {
             return Ok(Some(known));
         }
-        let generation = self.auth.sessions.generation();
+        let look = self.auth.sessions.begin();
         let principal = match keys::secret_of(token) {
             Some(secret) => self.key_principal(secret, now).await?,
             None => self.token_principal(token, now).await?,
         };
         let principal = Arc::new(principal);
-        self.auth.sessions.put(token, principal.clone(), generation);
+        self.auth.sessions.put(token, principal.clone(), &look);
         Ok(Some(principal))
     }
 

@@ -23,6 +23,12 @@ struct Known {
     generation: u64,
 }
 
+/// A look for who has a token, from before it.
+pub(super) struct Look {
+    generation: u64,
+    began_at: Instant,
+}
+
 impl Sessions {
     pub(super) fn get(&self, token: &str, now: Timestamp) -> Option<Arc<Principal>> {
         let sessions = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -33,12 +39,19 @@ impl Sessions {
         holds.then(|| known.principal.clone())
     }
 
-    /// To be asked for before the look, so that a change in the meantime is noticed.
-    pub(super) fn generation(&self) -> u64 {
+    /// Begins a look: what changes in the meantime is noticed, and what is found is as old as this.
+    pub(super) fn begin(&self) -> Look {
+        Look {
+            generation: self.generation(),
+            began_at: Instant::now(),
+        }
+    }
+
+    fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }
 
-    pub(super) fn put(&self, token: &str, principal: Arc<Principal>, generation: u64) {
+    pub(super) fn put(&self, token: &str, principal: Arc<Principal>, look: &Look) {
         let mut sessions = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if sessions.len() >= SESSIONS {
             sessions.retain(|_, known| known.found_at.elapsed() < SESSION_FRESH);
@@ -53,8 +66,8 @@ impl Sessions {
         };
         let known = Known {
             principal,
-            found_at: Instant::now(),
-            generation,
+            found_at: look.began_at,
+            generation: look.generation,
         };
         sessions.insert(token.into(), known);
     }

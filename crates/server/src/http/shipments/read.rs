@@ -163,8 +163,9 @@ fn find(
     if !principal.known_actor(reader)?.scope.covers(&order.head.owner) {
         return Ok(Found::Anothers);
     }
+    // One that is not known here is told of below.
     let lifecycle = state.engine.lifecycle(order.head.lifecycle);
-    if lifecycle.is_none_or(|lifecycle| lifecycle.name() != "shipment") {
+    if lifecycle.is_some_and(|lifecycle| lifecycle.name() != "shipment") {
         return Ok(Found::Nothing);
     }
     let version = order.head.version;

@@ -3,3 +3,4 @@
 mod accounts;
 mod clocks;
 mod orders;
+mod versions;

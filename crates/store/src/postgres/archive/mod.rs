@@ -130,6 +130,15 @@ pub struct Archiver {
     seen: i64,
 }
 
+impl Drop for Archiver {
+    fn drop(&mut self) {
+        // What is claimed is free when the archiver is gone, not when the server has seen the connection close.
+        if !self.session.is_broken() {
+            drop(self.session.batch("SELECT pg_advisory_unlock_all()"));
+        }
+    }
+}
+
 impl Archiver {
     /// Opens a store that is there, and of this version's format. Nodes may be at work on it.
     ///

@@ -35,7 +35,13 @@ fn a_cancelled_beginning_or_end_of_a_read_is_never_taken_for_one_that_went_well(
             match look(&store) {
                 Ok(()) => read += 1,
                 // Cancelled itself, and so was the second try.
-                Err(Error::ReadTooLong | Error::Unavailable { trouble: Trouble::Busy, .. }) => {}
+                Err(
+                    Error::ReadTooLong
+                    | Error::Unavailable {
+                        trouble: Trouble::Busy,
+                        ..
+                    },
+                ) => {}
                 Err(error) => {
                     done.store(true, Ordering::Relaxed);
                     panic!("{error}");
