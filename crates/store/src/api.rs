@@ -378,8 +378,8 @@ pub trait Listener: Send {
     /// Waits until this node or another one may have written to the log, at most `patience`; true if told so. It may be told for nothing,
     /// and news may be lost: whoever needs to know looks into the log, now and then also without having been told.
     ///
-    /// A lost connection is made again, unseen by the caller, as far as the patience goes; then it may have missed something, which
-    /// counts as being told.
+    /// A lost connection is made again, unseen by the caller, and however little patience it has; then something may have been missed,
+    /// which counts as being told.
     fn wait(&mut self, patience: Duration) -> bool;
 }
 

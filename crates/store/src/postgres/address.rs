@@ -209,9 +209,9 @@ impl Address {
     }
 
     /// A session for a listener, and what rings.
-    pub(super) fn listen(&self, patience: Duration) -> Result<(Session, Arc<Bell>), Error> {
+    pub(super) fn listen(&self) -> Result<(Session, Arc<Bell>), Error> {
         let bell = Arc::new(Bell::default());
-        let session = self.connect_within(Purpose::Listen, patience.min(CONNECT_WAIT), Some(bell.clone()));
+        let session = self.connect_within(Purpose::Listen, CONNECT_WAIT, Some(bell.clone()));
         Ok((session.map_err(after_opening)?, bell))
     }
 

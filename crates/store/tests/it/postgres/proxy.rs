@@ -1,9 +1,10 @@
-//! A way to the server that can be cut at the one moment that counts: while a commit is under way.
+//! A way to the server that can be cut at the one moment that counts, while a commit is under way; and that can be a long one.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What happens to the next session that is about to end its first group.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ const NOTHING: u8 = 0;
 pub(super) struct Proxy {
     pub(super) port: u16,
     armed: Arc<AtomicU8>,
+    /// How many milliseconds an answer takes on its way.
+    delay: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -28,15 +31,16 @@ impl Proxy {
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
             armed: Arc::default(),
+            delay: Arc::default(),
         };
-        let (host, armed) = (host.to_owned(), proxy.armed.clone());
+        let (host, armed, delay) = (host.to_owned(), proxy.armed.clone(), proxy.delay.clone());
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect((&*host, port)).unwrap());
                 let (to_client, from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let cut = Arc::new(AtomicU8::new(NOTHING));
-                let (seen, armed) = (cut.clone(), armed.clone());
-                std::thread::spawn(move || answers(from_server, to_client, &cut));
+                let (seen, armed, delay) = (cut.clone(), armed.clone(), delay.clone());
+                std::thread::spawn(move || answers(from_server, to_client, &cut, &delay));
                 std::thread::spawn(move || requests(client, server, &armed, &seen));
             }
         });
@@ -45,6 +49,12 @@ impl Proxy {
 
     pub(super) fn arm(&self, cut: Cut) {
         self.armed.store(cut as u8, Ordering::SeqCst);
+    }
+
+    /// From now on each answer takes so long.
+    pub(super) fn delay(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap();
+        self.delay.store(millis, Ordering::SeqCst);
     }
 }
 
@@ -75,9 +85,10 @@ fn requests(mut client: TcpStream, mut server: TcpStream, armed: &AtomicU8, cut:
     drop(server.shutdown(Shutdown::Both));
 }
 
-fn answers(mut server: TcpStream, mut client: TcpStream, cut: &AtomicU8) {
+fn answers(mut server: TcpStream, mut client: TcpStream, cut: &AtomicU8, delay: &AtomicU64) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok(read @ 1..) = server.read(&mut bytes) {
+        std::thread::sleep(Duration::from_millis(delay.load(Ordering::SeqCst)));
         if cut.load(Ordering::SeqCst) == Cut::Answer as u8 {
             if contains(&bytes[..read], b"COMMIT\0") {
                 break;
