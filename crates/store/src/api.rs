@@ -351,7 +351,8 @@ pub trait Reader {
     /// As [`Reader::order`].
     fn totals(&mut self) -> Result<Totals, Error>;
 
-    /// Now, by the clock that all nodes share; `None` where the one node's own is that.
+    /// When this read began, by the clock that all nodes share: everything that was stored by then is seen. `None` where the one node's
+    /// own clock is that.
     ///
     /// # Errors
     /// As [`Reader::order`].
