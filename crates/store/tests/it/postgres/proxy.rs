@@ -8,17 +8,19 @@ use std::time::Duration;
 
 /// What happens to the next session that is about to end its first group.
 #[derive(Clone, Copy)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// The server gets the commit and carries it out; its answer never comes.
     Answer = 1,
     /// The server never gets the commit, nor hears that its client is gone.
     Commit = 2,
+    /// As [`Cut::Answer`], of the transaction that ends the copy of a store.
+    EndOfCopy = 3,
 }
 
 const NOTHING: u8 = 0;
 
-pub(super) struct Proxy {
-    pub(super) port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     armed: Arc<AtomicU8>,
     /// How many milliseconds an answer takes on its way.
     delay: Arc<AtomicU64>,
@@ -26,7 +28,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Stands until the process ends.
-    pub(super) fn to(host: &str, port: u16) -> Self {
+    pub(crate) fn to(host: &str, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
@@ -47,12 +49,17 @@ impl Proxy {
         proxy
     }
 
-    pub(super) fn arm(&self, cut: Cut) {
+    pub(crate) fn arm(&self, cut: Cut) {
         self.armed.store(cut as u8, Ordering::SeqCst);
     }
 
+    /// Whether nobody came yet who is cut off.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::SeqCst) != NOTHING
+    }
+
     /// From now on each answer takes so long.
-    pub(super) fn delay(&self, delay: Duration) {
+    pub(crate) fn delay(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).unwrap();
         self.delay.store(millis, Ordering::SeqCst);
     }
@@ -65,9 +72,15 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
 /// A session prepares `COMMIT` in a message of its own, just before it sends it for the first time.
 fn requests(mut client: TcpStream, mut server: TcpStream, armed: &AtomicU8, cut: &AtomicU8) {
     let mut bytes = vec![0; 1 << 16];
-    let mut is_next = false;
+    let (mut is_next, mut ends_copy) = (false, false);
     while let Ok(read @ 1..) = client.read(&mut bytes) {
-        if is_next {
+        if armed.load(Ordering::SeqCst) == Cut::EndOfCopy as u8 {
+            ends_copy |= contains(&bytes[..read], b"DROP TABLE store_copy\0");
+            if ends_copy && contains(&bytes[..read], b"COMMIT\0") {
+                armed.store(NOTHING, Ordering::SeqCst);
+                cut.store(Cut::Answer as u8, Ordering::SeqCst);
+            }
+        } else if is_next {
             let armed = armed.swap(NOTHING, Ordering::SeqCst);
             cut.store(armed, Ordering::SeqCst);
             if armed == Cut::Commit as u8 {
