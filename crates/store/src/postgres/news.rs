@@ -154,7 +154,7 @@ pub(super) struct PostgresListener {
 type Hearing = (Session, Arc<Bell>);
 
 enum Ear {
-    Hearing(Hearing),
+    Hearing(Box<Hearing>),
     /// A thread makes the connection again, and takes the time for it that a far server needs, however little patience a caller has.
     Connecting(Receiver<Hearing>),
     Lost,
@@ -163,7 +163,7 @@ enum Ear {
 impl PostgresListener {
     pub(super) fn new(address: Address, channel: &str) -> Result<Self, Error> {
         let listen = format!("LISTEN {channel}");
-        let ear = Ear::Hearing(hearing(&address, &listen)?);
+        let ear = Ear::Hearing(Box::new(hearing(&address, &listen)?));
         Ok(Self { address, listen, ear })
     }
 
@@ -196,14 +196,14 @@ impl Listener for PostgresListener {
         let left = || ends_at.saturating_duration_since(Instant::now());
         loop {
             match &self.ear {
-                Ear::Hearing((_, bell)) => match bell.wait(left()) {
+                Ear::Hearing(hearing) => match hearing.1.wait(left()) {
                     (true, _) => return true,
                     (false, true) => return false,
                     (false, false) => self.ear = Ear::Lost,
                 },
                 Ear::Connecting(comes) => match comes.recv_timeout(left()) {
                     Ok(hearing) => {
-                        self.ear = Ear::Hearing(hearing);
+                        self.ear = Ear::Hearing(Box::new(hearing));
                         // Nobody knows what was said meanwhile.
                         return true;
                     }
