@@ -22,8 +22,8 @@ pub enum Error {
         /// The database's words.
         detail: String,
     },
-    /// Another writer was in the way: it holds what this group needs, or was quicker. Nothing was stored; the same group, begun again
-    /// after a moment, finds what the other one left.
+    /// Another writer was in the way: it holds what this group needs, or was quicker; or the connection was lost before the end of the
+    /// group was sent. Nothing was stored; the same group, begun again after a moment, finds what the other one left.
     #[error("another writer was in the way: {0}")]
     Contended(String),
     /// The database refused one statement's data: a constraint, an encoding, a range. The rest of the group is not to blame.

@@ -18,6 +18,7 @@ pub mod folder;
 pub mod limits;
 mod pool;
 pub mod postgres;
+mod reader;
 mod records;
 pub mod sqlite;
 pub mod verify;

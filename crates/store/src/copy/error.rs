@@ -12,7 +12,10 @@ pub enum CopyError {
     #[error("nothing was copied: {0}")]
     Target(OpenError),
     /// The database has a store.
-    #[error("nothing was copied: {0} holds a Waybill store already: name an empty database")]
+    #[error(
+        "nothing was copied: {0} holds a Waybill store already: name an empty database, or, if an earlier run copied this store there, \
+         use it"
+    )]
     TargetHasStore(String),
     /// The database has a part of another store, or another version began.
     #[error(
@@ -47,6 +50,16 @@ pub enum CopyError {
         /// What was read.
         table: &'static str,
         /// What happened.
+        error: Error,
+    },
+    /// Everything was copied and proved; the connection was lost with the last step.
+    #[error(
+        "{server} was lost at the last step ({error}): run the same command again: it goes on, or says that the store is there, whole"
+    )]
+    Unsettled {
+        /// The server, without password.
+        server: String,
+        /// Why it cannot be asked.
         error: Error,
     },
     /// Writing failed on the way.

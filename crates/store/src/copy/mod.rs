@@ -111,7 +111,7 @@ pub fn copy(options: &CopyOptions<'_>, progress: &mut dyn FnMut(&Progress)) -> R
     let began = Instant::now();
     let verified = prove(&source, &mut target, progress)?;
     if verified.findings.is_empty() {
-        target.finish().map_err(|error| writing("the last note", error))?;
+        target.finish()?;
     }
     Ok(Copied {
         rows_before: copied.before,

@@ -10,10 +10,11 @@ use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::driver::Driver;
+use super::dsn::{self, Dsn};
 use super::news::Bell;
 use super::refusals::{after_opening, not_connected, not_opened};
 use super::session::Session;
-use super::{PostgresOptions, dsn, tls};
+use super::{PostgresOptions, tls};
 use crate::error::{Error, OpenError};
 use crate::limits::{
     ANSWER_GRACE, CONNECT_WAIT, IDLE_IN_GROUP, KEEPALIVE, LOCK_PATIENCE, MIGRATION_WAIT, NEWS_STATEMENT,
@@ -73,23 +74,27 @@ impl Address {
             server: "PostgreSQL".to_owned(),
             reason: format!("no thread can be started for its connections ({error})"),
         })?;
-        Self::read(&options.dsn, options, driver)
+        let mut dsn = dsn::parse(&options.dsn, options.tls_root_certificates.as_deref())?;
+        dsn.mean_the_primary();
+        Self::of(dsn, options, driver)
     }
 
     /// The address of another server of the same options.
     pub(super) fn of_replica(&self, dsn: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
-        Self::read(dsn, options, self.driver.clone()).map_err(|error| match error {
+        let dsn = dsn::parse(dsn, options.tls_root_certificates.as_deref()).map_err(|error| match error {
             OpenError::BadAddress(why) => OpenError::BadReplicaAddress(why),
             error => error,
-        })
+        })?;
+        Self::of(dsn, options, self.driver.clone())
     }
 
-    fn read(dsn: &str, options: &PostgresOptions, driver: Arc<Driver>) -> Result<Self, OpenError> {
-        let dsn = dsn::parse(dsn, options.tls_root_certificates.as_deref())?;
+    fn of(dsn: Dsn, options: &PostgresOptions, driver: Arc<Driver>) -> Result<Self, OpenError> {
         let tls = tls::connector(&dsn)?;
+        // One that is silent leaves time for the others.
+        let servers = u32::try_from(dsn.servers()).unwrap_or(u32::MAX).max(1);
         let mut config = dsn.config;
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_WAIT);
+            config.connect_timeout(CONNECT_WAIT / servers);
         }
         config.keepalives_idle(KEEPALIVE);
         config.keepalives_interval(KEEPALIVE);
@@ -209,9 +214,9 @@ impl Address {
     }
 
     /// A session for a listener, and what rings.
-    pub(super) fn listen(&self, patience: Duration) -> Result<(Session, Arc<Bell>), Error> {
+    pub(super) fn listen(&self) -> Result<(Session, Arc<Bell>), Error> {
         let bell = Arc::new(Bell::default());
-        let session = self.connect_within(Purpose::Listen, patience.min(CONNECT_WAIT), Some(bell.clone()));
+        let session = self.connect_within(Purpose::Listen, CONNECT_WAIT, Some(bell.clone()));
         Ok((session.map_err(after_opening)?, bell))
     }
 

@@ -39,7 +39,8 @@ fn said_by_server(said: &DbError) -> Error {
         // The only thing that the store itself ends.
         SqlState::QUERY_CANCELED => Error::ReadTooLong,
         SqlState::DISK_FULL => unavailable(Trouble::DiskFull),
-        SqlState::IO_ERROR => unavailable(Trouble::Io),
+        // With the second the connection is lost: it stood still within a transaction.
+        SqlState::IO_ERROR | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => unavailable(Trouble::Io),
         SqlState::READ_ONLY_SQL_TRANSACTION | SqlState::INSUFFICIENT_PRIVILEGE => {
             unavailable(Trouble::NotWritable)
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use crate::error::OpenError;
 
@@ -15,6 +15,22 @@ pub(super) struct Dsn {
     pub(super) config: Config,
     /// A file of certificates that are trusted besides the system's.
     pub(super) root_certificates: Option<PathBuf>,
+    /// It says itself which of several servers it means.
+    says_target: bool,
+}
+
+impl Dsn {
+    /// Of several servers the one that takes writes is meant, unless the address says otherwise.
+    pub(super) fn mean_the_primary(&mut self) {
+        if self.servers() > 1 && !self.says_target {
+            self.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+    }
+
+    /// How many servers it names.
+    pub(super) fn servers(&self) -> usize {
+        self.config.get_hosts().len()
+    }
 }
 
 /// Reads an address. `root_certificates` are trusted where it names none itself.
@@ -48,6 +64,8 @@ pub(super) fn parse(dsn: &str, root_certificates: Option<&Path>) -> Result<Dsn, 
     Ok(Dsn {
         config,
         root_certificates,
+        // A password that says so, too, does no harm.
+        says_target: dsn.contains("target_session_attrs"),
     })
 }
 

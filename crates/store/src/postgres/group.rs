@@ -59,18 +59,18 @@ impl<'a> PostgresGroup<'a> {
             .flatten()
             .collect();
         let steps: Vec<Step<'_>> = rests.iter().map(Return::step).collect();
-        let claimed = &mut self.writer.claimed;
         if !steps.is_empty() {
-            claimed
-                .session
-                .pipeline(&steps)
-                .inspect_err(|_| claimed.session.set_broken())?;
+            self.writer.in_group(|session| {
+                let given = session.pipeline(&steps);
+                given.inspect_err(|_| session.set_broken())
+            })?;
         }
         if entries == 0 {
             return Ok(None);
         }
-        let first = take(&mut claimed.session, claimed.sequences.places, entries)?;
-        claimed.last_place = first + entries - 1;
+        let places = self.writer.claimed.sequences.places;
+        let first = self.writer.in_group(|session| take(session, places, entries))?;
+        self.writer.claimed.last_place = first + entries - 1;
         Ok(Some(first))
     }
 
@@ -98,8 +98,7 @@ impl<'a> PostgresGroup<'a> {
         steps.extend(redriven.step());
         steps.extend(answers.step());
         steps.extend(batches.step());
-        let session = &mut self.writer.claimed.session;
-        let done = session.pipeline(&steps)?;
+        let done = self.writer.in_group(|session| session.pipeline(&steps))?;
         let heads = done.first().and_then(|rows| rows.first());
         let heads: i64 = heads.map_or(Ok(0), |row| get(row, 0))?;
         if heads != changed.len() {
@@ -107,7 +106,7 @@ impl<'a> PostgresGroup<'a> {
         }
         for record in &writes.records {
             match record {
-                Record::Audit(record) => audit::append(session, record)?,
+                Record::Audit(record) => self.writer.in_group(|session| audit::append(session, record))?,
                 Record::Answer(_) | Record::Batch(_) | Record::Redriven(..) => {}
             }
         }
@@ -143,26 +142,31 @@ impl Drop for PostgresGroup<'_> {
 
 impl Group for PostgresGroup<'_> {
     fn load(&mut self, orders: &[&OrderRef]) -> Result<Vec<Option<Loaded>>, Error> {
-        let session = &mut self.writer.claimed.session;
-        let found = loads::lock(session, orders, self.has_loaded)?;
+        let holds_others = self.has_loaded;
+        let found = self
+            .writer
+            .in_group(|session| loads::lock(session, orders, holds_others))?;
         self.has_loaded |= !orders.is_empty();
         Ok(found)
     }
 
     fn history(&mut self, loaded: &Loaded) -> Result<Vec<Entry>, Error> {
-        loads::history(&mut self.writer.claimed.session, loaded)
+        self.writer.in_group(|session| loads::history(session, loaded))
     }
 
     fn entry(&mut self, loaded: &Loaded, version: Version) -> Result<Option<Entry>, Error> {
-        loads::entry(&mut self.writer.claimed.session, loaded, version)
+        self.writer
+            .in_group(|session| loads::entry(session, loaded, version))
     }
 
     fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
-        rows::older_versions(&mut self.writer.claimed.session, order, hash)
+        self.writer
+            .in_group(|session| rows::older_versions(session, order, hash))
     }
 
     fn next_order_key(&mut self) -> OrderKey {
-        let next = self.order_keys.next(&mut self.writer.claimed.session);
+        let numbers = &mut self.order_keys;
+        let next = self.writer.in_group(|session| numbers.next(session));
         OrderKey::new(next.unwrap_or_else(|error| {
             self.failed = Some(error);
             0
@@ -170,7 +174,8 @@ impl Group for PostgresGroup<'_> {
     }
 
     fn next_dead_letter_id(&mut self) -> DeadLetterId {
-        let next = self.dead_letter_ids.next(&mut self.writer.claimed.session);
+        let numbers = &mut self.dead_letter_ids;
+        let next = self.writer.in_group(|session| numbers.next(session));
         DeadLetterId::new(next.unwrap_or_else(|error| {
             self.failed = Some(error);
             0
@@ -178,19 +183,22 @@ impl Group for PostgresGroup<'_> {
     }
 
     fn same_dead_letter(&mut self, letter: &DeadLetter) -> Result<Option<DeadLetterId>, Error> {
-        dead_letters::same(&mut self.writer.claimed.session, letter)
+        self.writer
+            .in_group(|session| dead_letters::same(session, letter))
     }
 
     fn dead_letters_of(&mut self, actor: PartyId) -> Result<u64, Error> {
-        dead_letters::count_of(&mut self.writer.claimed.session, actor)
+        self.writer
+            .in_group(|session| dead_letters::count_of(session, actor))
     }
 
     fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error> {
-        receipts::count_of(&mut self.writer.claimed.session, actor)
+        self.writer.in_group(|session| receipts::count_of(session, actor))
     }
 
     fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
-        receipts::answer_held(&mut self.writer.claimed.session, key)
+        self.writer
+            .in_group(|session| receipts::answer_held(session, key))
     }
 
     fn commit(

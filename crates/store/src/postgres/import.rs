@@ -177,7 +177,31 @@ impl Import {
     }
 
     /// From now on it is a store like any other.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    pub(crate) fn finish(mut self) -> Result<(), CopyError> {
+        match self.drop_note() {
+            Err(_) if self.session.is_broken() && self.is_finished()? => Ok(()),
+            done => done.map_err(|error| CopyError::Writing {
+                table: "the last note",
+                error,
+            }),
+        }
+    }
+
+    /// Whether the note is gone, after the connection was lost while it was dropped.
+    fn is_finished(&self) -> Result<bool, CopyError> {
+        let unknown = |error| CopyError::Unsettled {
+            server: self.address.to_string(),
+            error,
+        };
+        let mut session = self.address.reconnect(Purpose::Prepare).map_err(unknown)?;
+        // Once the session that was lost is gone, so that what it did is final.
+        hold(&mut session).map_err(unknown)?;
+        is_half_copied(&mut session)
+            .map(|is_half_copied| !is_half_copied)
+            .map_err(unknown)
+    }
+
+    fn drop_note(&mut self) -> Result<(), Error> {
         self.session.batch("BEGIN; DROP TABLE store_copy")?;
         schema::note(&mut self.session)?;
         self.session.batch("COMMIT")
@@ -202,21 +226,20 @@ fn make_note(session: &mut Session, birth: &Birth, source: &[u8; 32]) -> Result<
 
 /// Waits a moment for an earlier run to be gone, which may have been killed just now.
 fn take_over(session: &mut Session, address: &Address) -> Result<(), CopyError> {
-    let failed = |error| match error {
+    hold(session).map_err(|error| match error {
         Error::Unavailable {
             trouble: Trouble::Busy,
             ..
         } => CopyError::UnderWay(address.to_string()),
         error => CopyError::Target(address.open_error(error)),
-    };
+    })
+}
+
+fn hold(session: &mut Session) -> Result<(), Error> {
     let patience = crate::limits::LOCK_PATIENCE.as_millis();
-    session
-        .batch(&format!("SET lock_timeout = {patience}"))
-        .map_err(failed)?;
-    session
-        .query("SELECT pg_advisory_lock($1, $2)", &[&LOCKS, &COPYING])
-        .map(|_| ())
-        .map_err(failed)
+    session.batch(&format!("SET lock_timeout = {patience}"))?;
+    session.query("SELECT pg_advisory_lock($1, $2)", &[&LOCKS, &COPYING])?;
+    Ok(())
 }
 
 fn read_note(

@@ -71,6 +71,8 @@ pub struct PostgresOptions {
     /// - `prefer`, and where it is not given: encrypted if the server offers it; nobody checks its certificate;
     /// - `require`, and by the same meaning `verify-ca` and `verify-full`: encrypted, and the server's certificate must be for the host's name
     ///   and issued by somebody whom the system trusts, or who is named in `sslrootcert` (a file in PEM format).
+    ///
+    /// Of several hosts the first is taken that takes writes, so that a standby that was promoted is found; `target_session_attrs` says otherwise.
     pub dsn: String,
     /// The name of this node in its commits and its sessions.
     pub node: String,

@@ -3,6 +3,7 @@
 //! Told by `NOTIFY` on a connection of its own, after the commit: no writer waits for it, and it takes no lock that a group
 //! holds. What is not told costs a listener the time until it looks by itself.
 
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::address::{Address, Purpose};
 use super::session::Session;
 use crate::api::Listener;
 use crate::error::{Error, Trouble};
-use crate::limits::{ANNOUNCE_AGAIN, ANNOUNCE_PAUSE, CONNECT_WAIT, LISTEN_PAUSE, LONGEST_LISTENING};
+use crate::limits::{ANNOUNCE_AGAIN, ANNOUNCE_PAUSE, LISTEN_PAUSE, LONGEST_LISTENING};
 
 /// The channel of a store: another one in the same database has another.
 pub(super) fn channel(store_id: &[u8; 16]) -> String {
@@ -146,28 +147,47 @@ impl Bell {
 pub(super) struct PostgresListener {
     address: Address,
     listen: String,
-    /// Held for its connection.
-    session: Option<(Session, Arc<Bell>)>,
+    ear: Ear,
+}
+
+/// A session that hears, held for its connection, and what it rings.
+type Hearing = (Session, Arc<Bell>);
+
+enum Ear {
+    Hearing(Box<Hearing>),
+    /// A thread makes the connection again, and takes the time for it that a far server needs, however little patience a caller has.
+    Connecting(Receiver<Hearing>),
+    Lost,
 }
 
 impl PostgresListener {
     pub(super) fn new(address: Address, channel: &str) -> Result<Self, Error> {
         let listen = format!("LISTEN {channel}");
-        let first = address.listen(CONNECT_WAIT)?;
-        let mut listener = Self {
-            address,
-            listen,
-            session: None,
-        };
-        listener.take(first)?;
-        Ok(listener)
+        let ear = Ear::Hearing(Box::new(hearing(&address, &listen)?));
+        Ok(Self { address, listen, ear })
     }
 
-    fn take(&mut self, (mut session, bell): (Session, Arc<Bell>)) -> Result<(), Error> {
-        session.batch(&self.listen)?;
-        self.session = Some((session, bell));
-        Ok(())
+    /// One try at a time, after a pause. It ends by itself, also where nobody waits for it any more.
+    fn connect_again(&self) -> Ear {
+        let (came, comes) = mpsc::sync_channel(1);
+        let (address, listen) = (self.address.clone(), self.listen.clone());
+        let started = std::thread::Builder::new()
+            .name(format!("ear {}", self.address.node()))
+            .spawn(move || {
+                std::thread::sleep(LISTEN_PAUSE);
+                if let Ok(hearing) = hearing(&address, &listen) {
+                    // Else the listener is gone, and the session goes with it.
+                    drop(came.send(hearing));
+                }
+            });
+        started.map_or(Ear::Lost, |_| Ear::Connecting(comes))
     }
+}
+
+fn hearing(address: &Address, listen: &str) -> Result<Hearing, Error> {
+    let (mut session, bell) = address.listen()?;
+    session.batch(listen)?;
+    Ok((session, bell))
 }
 
 impl Listener for PostgresListener {
@@ -175,22 +195,30 @@ impl Listener for PostgresListener {
         let ends_at = Instant::now() + patience.min(LONGEST_LISTENING);
         let left = || ends_at.saturating_duration_since(Instant::now());
         loop {
-            let Some((_, bell)) = &self.session else {
-                std::thread::sleep(LISTEN_PAUSE.min(left()));
-                let connected = self.address.listen(left());
-                if connected.is_ok_and(|connected| self.take(connected).is_ok()) {
-                    // Nobody knows what was said meanwhile.
-                    return true;
+            match &self.ear {
+                Ear::Hearing(hearing) => match hearing.1.wait(left()) {
+                    (true, _) => return true,
+                    (false, true) => return false,
+                    (false, false) => self.ear = Ear::Lost,
+                },
+                Ear::Connecting(comes) => match comes.recv_timeout(left()) {
+                    Ok(hearing) => {
+                        self.ear = Ear::Hearing(Box::new(hearing));
+                        // Nobody knows what was said meanwhile.
+                        return true;
+                    }
+                    Err(RecvTimeoutError::Timeout) => return false,
+                    Err(RecvTimeoutError::Disconnected) => self.ear = Ear::Lost,
+                },
+                Ear::Lost => {
+                    self.ear = self.connect_again();
+                    if matches!(self.ear, Ear::Lost) {
+                        std::thread::sleep(LISTEN_PAUSE.min(left()));
+                        if left().is_zero() {
+                            return false;
+                        }
+                    }
                 }
-                if left().is_zero() {
-                    return false;
-                }
-                continue;
-            };
-            match bell.wait(left()) {
-                (true, _) => return true,
-                (false, true) => return false,
-                (false, false) => self.session = None,
             }
         }
     }

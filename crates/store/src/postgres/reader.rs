@@ -222,7 +222,7 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn shared_time(&mut self) -> Result<Option<Timestamp>, Error> {
-        clock::now(self.session()?).map(Some)
+        clock::beginning(self.session()?).map(Some)
     }
 
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {

@@ -1,5 +1,7 @@
 //! Why there is no session, as it is told to people: what is wrong, and what to do about it. Never what was given as password.
 
+use std::io::ErrorKind;
+
 use super::driver::ConnectError;
 use super::tls::{self, Distrust};
 use crate::error::{Error, OpenError, Trouble};
@@ -43,6 +45,9 @@ fn went_wrong(server: String, error: &tokio_postgres::Error) -> OpenError {
         None => {}
     }
     let mut reason = error.to_string();
+    if is_read_only(error) {
+        return OpenError::Standby { server };
+    }
     // The client's own words for a server that asks for what the address does not give.
     let is_login = matches!(&*reason, "invalid configuration" | "authentication error");
     let mut cause = std::error::Error::source(error);
@@ -55,6 +60,14 @@ fn went_wrong(server: String, error: &tokio_postgres::Error) -> OpenError {
     } else {
         OpenError::Unreachable { server, reason }
     }
+}
+
+/// The client's way to say that of the servers it was to find the one that takes writes among, the last one takes none.
+fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| {
+        cause.kind() == ErrorKind::PermissionDenied && cause.to_string() == "database does not allow writes"
+    })
 }
 
 /// A session came about, and its first statements did not.

@@ -8,8 +8,8 @@ use super::convert::get;
 use super::session::Session;
 use crate::error::Error;
 
-/// A line for each column, constraint, index, trigger, sequence and function. Partitions come and go, and are left out, also
-/// those that were detached.
+/// A line for each column and what else is said of it, storage option, constraint, index, trigger, sequence and function. Partitions come
+/// and go, and are left out, also those that were detached.
 macro_rules! lines {
     () => {
         "WITH ours AS (SELECT oid, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
@@ -17,6 +17,15 @@ macro_rules! lines {
          SELECT format('column %s of %s, %s%s', a.attname, o.relname, format_type(a.atttypid, a.atttypmod), \
          CASE WHEN a.attnotnull THEN ', not null' END) AS line \
          FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         UNION ALL SELECT format('collation %s of column %s of %s', c.collname, a.attname, o.relname) \
+         FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         JOIN pg_collation c ON c.oid = a.attcollation \
+         UNION ALL SELECT format('default %s of column %s of %s', pg_get_expr(d.adbin, d.adrelid), a.attname, o.relname) \
+         FROM ours o JOIN pg_attrdef d ON d.adrelid = o.oid JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum = d.adnum \
+         UNION ALL SELECT format('identity %s of column %s of %s', a.attidentity, a.attname, o.relname) \
+         FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attidentity <> '' AND NOT a.attisdropped \
+         UNION ALL SELECT format('storage option %s of %s', option, o.relname) \
+         FROM ours o JOIN pg_class t ON t.oid = o.oid CROSS JOIN unnest(t.reloptions) option \
          UNION ALL SELECT format('constraint %s of %s, %s', c.conname, o.relname, pg_get_constraintdef(c.oid)) \
          FROM ours o JOIN pg_constraint c ON c.conrelid = o.oid \
          UNION ALL SELECT format('index %s of %s, %s%s', i.relname, o.relname, \

@@ -10,11 +10,11 @@ use super::claim::{Claim, Claimed, make_partitions};
 use super::connect::{ACCOUNTS, LOCKS};
 use super::group::PostgresGroup;
 use super::news::Announcer;
-use super::session::Step;
+use super::session::{Session, Step};
 use super::{expiry, parties};
 use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
-use crate::error::Error;
+use crate::error::{Error, Trouble};
 use crate::limits::PARTITION_AHEAD;
 use crate::records::{CommitId, Expiry, PartyKind};
 
@@ -74,6 +74,22 @@ impl PostgresWriter {
         }
     }
 
+    /// Asks for something within a group whose end has not been sent. Should the session be lost, nothing of the group is stored, and a
+    /// new session will do: the group is to be begun again. A server that is gone is told of when there is no new session.
+    pub(super) fn in_group<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let session = &mut self.claimed.session;
+        work(session).map_err(|error| match error {
+            Error::Unavailable {
+                trouble: Trouble::Io,
+                detail,
+            } if session.is_broken() => Error::Contended(format!("the connection was lost: {detail}")),
+            error => error,
+        })
+    }
+
     /// Begins a transaction. A session that was lost while nothing was under way is replaced, unseen by the caller.
     fn begin_transaction(&mut self, steps: &[Step<'_>]) -> Result<(), Error> {
         self.settle()?;
@@ -92,9 +108,9 @@ impl PostgresWriter {
 
     /// Where places run low, partitions are made before they are needed.
     fn make_room(&mut self) -> Result<(), Error> {
-        let claimed = &mut self.claimed;
-        if claimed.last_place > claimed.places_end - PARTITION_AHEAD {
-            claimed.places_end = make_partitions(&mut claimed.session, claimed.last_place)?;
+        let last_place = self.claimed.last_place;
+        if last_place > self.claimed.places_end - PARTITION_AHEAD {
+            self.claimed.places_end = self.in_group(|session| make_partitions(session, last_place))?;
         }
         Ok(())
     }

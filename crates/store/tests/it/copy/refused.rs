@@ -81,7 +81,7 @@ fn a_database_that_has_something_is_left_alone() {
     assert!(
         refused
             .to_string()
-            .ends_with("holds a Waybill store already: name an empty database"),
+            .ends_with("holds a Waybill store already: name an empty database, or, if an earlier run copied this store there, use it"),
         "{refused}"
     );
     assert_eq!(tables_of(&database), tables);

@@ -3,12 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use store::OpenError;
-use store::copy::{CopyError, Progress, Step};
+use store::copy::{CopyError, CopyOptions, Progress, Step, copy};
 
 use super::whole::{expected_of, said_by};
 use super::{assert_same, copied, copied_telling, folder_and_database};
 use crate::backend::{Backend, PostgresDatabase};
 use crate::orders::{Clerk, reported};
+use crate::postgres::proxy::{Cut, Proxy};
 
 /// Copies until so many chunks are there, and then is no more.
 fn killed_after(chunks: usize, folder: &std::path::Path, database: &PostgresDatabase) -> bool {
@@ -93,6 +94,20 @@ fn a_copy_that_ended_while_verifying_only_verifies_again() {
     assert!(ended.is_err());
     let copied = copied(folder.path(), &database).unwrap();
     assert_eq!((copied.rows, copied.verified.findings.len()), (0, 0));
+    assert_same(&said_by(&database), &expected_of(&folder));
+}
+
+#[test]
+fn a_copy_whose_last_answer_was_lost_finds_out_that_it_came_to_its_end() {
+    let Some((folder, database)) = folder_and_database() else {
+        return;
+    };
+    let proxy = Proxy::to(&database.host(), database.port());
+    proxy.arm(Cut::EndOfCopy);
+    let far = database.dsn_through(proxy.port);
+    let copied = copy(&CopyOptions::new(folder.path(), &far), &mut |_| {}).unwrap();
+    assert_eq!(copied.verified.findings, []);
+    assert!(!proxy.is_armed(), "the connection was cut");
     assert_same(&said_by(&database), &expected_of(&folder));
 }
 

@@ -85,3 +85,22 @@ fn the_servers_clock_is_told_and_is_near_ours_on_one_machine() {
     let said = store.server_time().unwrap().as_nanos() / 1_000;
     assert!((before..=ours()).contains(&said), "{before} {said}");
 }
+
+#[test]
+fn the_time_of_a_read_is_not_later_than_what_it_sees() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let store = PostgresStore::open(&PostgresOptions::new(&database.dsn()), &birth()).unwrap();
+    let mut raw = database.raw();
+    let store: &dyn Store = &store;
+    let read = store.reading(|reader| {
+        reader.totals()?;
+        // Whatever is written from here on is not seen any more.
+        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let unseen_from: i64 = raw.query_one(now, &[]).unwrap().get(0);
+        Ok((reader.shared_time()?.unwrap().as_nanos() / 1_000, unseen_from))
+    });
+    let (time, unseen_from) = read.unwrap();
+    assert!(time < unseen_from, "{time} of {unseen_from}");
+}

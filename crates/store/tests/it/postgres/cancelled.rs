@@ -25,11 +25,12 @@ fn a_cancelled_beginning_or_end_of_a_read_is_never_taken_for_one_that_went_well(
         ..PostgresOptions::new(&database.dsn())
     };
     let store = PostgresStore::open(&options, &birth()).unwrap();
-    Clerk::of(&store).write(&[created("A-1")]);
+    let mut clerk = Clerk::of(&store);
+    clerk.write(&[created("A-1")]);
     let done = AtomicBool::new(false);
     let read = std::thread::scope(|scope| {
         scope.spawn(|| cancel(&database, &done));
-        scope.spawn(|| grow(&store, &done));
+        scope.spawn(|| grow(&mut clerk, &done));
         let mut read = 0;
         for _ in 0..READS {
             match look(&store) {
@@ -65,8 +66,7 @@ fn look(store: &dyn Store) -> Result<(), Error> {
     })
 }
 
-fn grow(store: &dyn Store, done: &AtomicBool) {
-    let mut clerk = Clerk::of(store);
+fn grow(clerk: &mut Clerk, done: &AtomicBool) {
     clerk.write(&[reported("A-1", "picked_up"), reported("A-1", "in_transit")]);
     // What comes late is recorded.
     for _ in 0..READS {

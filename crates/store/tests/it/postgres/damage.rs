@@ -214,6 +214,22 @@ fn a_schema_edited_by_hand_is_told_and_an_index_of_the_operators_own_is_not() {
             "index answers_by_time of answers,  USING btree (stored_at)",
         ),
         ("DROP SEQUENCE writer_claims", "sequence writer_claims"),
+        (
+            "ALTER TABLE users ALTER COLUMN username TYPE TEXT COLLATE \"POSIX\"",
+            "collation C of column username of users",
+        ),
+        (
+            "ALTER TABLE api_keys ALTER COLUMN key_number DROP IDENTITY",
+            "identity a of column key_number of api_keys",
+        ),
+        (
+            "ALTER TABLE log_end ALTER COLUMN only_row DROP DEFAULT",
+            "default true of column only_row of log_end",
+        ),
+        (
+            "ALTER TABLE order_heads RESET (fillfactor)",
+            "storage option fillfactor=70 of order_heads",
+        ),
     ] {
         raw.batch_execute(edit).unwrap();
         let findings = verify(&*store, &mut |_| {}).findings;
@@ -233,4 +249,25 @@ fn a_schema_edited_by_hand_is_told_and_an_index_of_the_operators_own_is_not() {
             .any(|finding| finding.problem.contains("function take_numbers")),
         "{findings:#?}"
     );
+}
+
+#[test]
+fn what_the_schema_lacks_is_told_also_where_it_leaves_other_questions_without_an_answer() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let store = filled(&database);
+    let mut raw = database.raw();
+    raw.batch_execute("ALTER TABLE entries RENAME COLUMN place TO spot")
+        .unwrap();
+    let findings = verify(&*store, &mut |_| {}).findings;
+    for expected in [
+        "missing or different is column place of entries, bigint, not null",
+        "column e.place does not exist",
+    ] {
+        assert!(
+            findings.iter().any(|finding| finding.problem.contains(expected)),
+            "{expected}: {findings:#?}"
+        );
+    }
 }

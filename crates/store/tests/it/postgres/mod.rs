@@ -10,7 +10,7 @@ mod news;
 mod opening;
 mod plans;
 mod positions;
-mod proxy;
+pub(crate) mod proxy;
 mod refusals;
 mod replica;
 mod server;

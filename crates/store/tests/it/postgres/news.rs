@@ -6,6 +6,7 @@ use store::postgres::{PostgresOptions, PostgresStore};
 use store::{Listener, Store};
 
 use super::Peer;
+use super::proxy::Proxy;
 use crate::backend::{Backend, PostgresDatabase, SqliteFolder, birth};
 use crate::orders::{Clerk, created};
 
@@ -155,6 +156,33 @@ fn a_listener_without_a_server_waits_no_longer_than_it_is_told_to() {
     }
     database.server().batch_execute(&shut(true)).unwrap();
     assert!(listener.wait(LONG));
+}
+
+#[test]
+fn a_listener_over_a_long_way_is_heard_again_also_by_who_waits_a_moment_each_time() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let store = database.open();
+    let proxy = Proxy::to(&database.host(), database.port());
+    let options = PostgresOptions::new(&database.dsn_through(proxy.port));
+    let far = PostgresStore::open(&options, &birth()).unwrap();
+    let mut listener = listener_of(&far);
+    // Logging in takes four answers or more, and so longer than the moment.
+    proxy.delay(Duration::from_millis(100));
+    let moment = Duration::from_millis(200);
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+               WHERE application_name LIKE 'waybill listener%' AND datname = current_database()";
+    assert_eq!(database.raw().query(end, &[]).unwrap().len(), 1);
+    let began = Instant::now();
+    while !listener.wait(moment) {
+        assert!(began.elapsed() < LONG, "it never comes back");
+        assert!(sessions(&database, "listener") <= 1, "one try at a time");
+    }
+    hear_out(&mut *listener);
+    Clerk::of(&*store).write(&[created("A-1")]);
+    assert!(listener.wait(LONG));
+    assert_eq!(sessions(&database, "listener"), 1);
 }
 
 #[test]

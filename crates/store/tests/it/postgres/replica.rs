@@ -189,6 +189,87 @@ fn a_standby_that_was_promoted_is_left_alone() {
     }
 }
 
+/// The address of several servers of this machine.
+fn dsn_of(ports: &[u16]) -> String {
+    let hosts = vec!["127.0.0.1"; ports.len()].join(",");
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    format!(
+        "host={hosts} port={} user=waybill dbname=postgres",
+        ports.join(",")
+    )
+}
+
+fn port_of(dsn: &str) -> u16 {
+    let config: postgres::Config = dsn.parse().unwrap();
+    config.get_ports()[0]
+}
+
+#[test]
+fn of_several_servers_the_one_that_takes_writes_is_found() {
+    let Some((server, standby)) = with_standby() else {
+        return;
+    };
+    let (primary, standby_port) = (port_of(&server.dsn()), port_of(&standby));
+    let opened = |ports: &[u16], more: &str| {
+        let dsn = format!("{} {more}", dsn_of(ports));
+        PostgresStore::open(&PostgresOptions::new(&dsn), &birth())
+    };
+    let only_standbys = opened(&[standby_port, standby_port], "").err().unwrap();
+    assert!(
+        matches!(only_standbys, OpenError::Standby { .. }),
+        "{only_standbys:?}"
+    );
+    assert!(only_standbys.is_worth_waiting());
+    let asked_for = opened(&[standby_port, primary], "target_session_attrs=any").err();
+    assert!(
+        matches!(asked_for, Some(OpenError::Standby { .. })),
+        "the address says that any will do: {asked_for:?}"
+    );
+    let store = opened(&[standby_port, primary], "").unwrap();
+    let mut clerk = Clerk::of(&store);
+    clerk.write(&[created("A-1")]);
+    let (options, several) = (
+        PostgresOptions::new(&server.dsn()),
+        dsn_of(&[standby_port, primary]),
+    );
+    let replica = Replica {
+        dsn: several,
+        max_staleness: BOUND,
+    };
+    let reading = PostgresStore::open(
+        &PostgresOptions {
+            replica: Some(replica),
+            ..options
+        },
+        &birth(),
+    )
+    .unwrap();
+    until("a replica of several hosts is the standby", || {
+        knows(&reading, "A-1") && reading.replica_trouble().is_none() && readers(&standby) > 0
+    });
+}
+
+#[test]
+fn a_server_that_swallows_what_is_sent_to_it_leaves_time_for_the_next_one() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap();
+    // Nobody takes them in: once the queue is full, whoever comes gets no answer.
+    let connected = (0..900).map_while(|_| std::net::TcpStream::connect_timeout(&at, BOUND / 10).ok());
+    let queue: Vec<_> = connected.collect();
+    if queue.len() == 900 {
+        return skip("a queue of connections that is not filled");
+    }
+    let dsn = database.dsn_through(database.port());
+    let (host, port) = ("host=127.0.0.1 ", format!("port={}", database.port()));
+    let dsn = dsn
+        .replace(host, "host=127.0.0.1,127.0.0.1 ")
+        .replace(&port, &format!("port={},{}", at.port(), database.port()));
+    PostgresStore::open(&PostgresOptions::new(&dsn), &birth()).unwrap();
+}
+
 #[test]
 fn what_is_no_replica_of_the_store_is_never_read() {
     let (Some(database), Some(other)) = (PostgresDatabase::new(), PostgresDatabase::new()) else {

@@ -161,7 +161,7 @@ fn what_another_writer_left_is_seen_by_the_one_that_waited_for_it() {
     });
 }
 
-fn answer(key: u8) -> StoredAnswer {
+pub(super) fn answer(key: u8) -> StoredAnswer {
     StoredAnswer {
         key: [key; 32],
         body_hash: [1; 32],
