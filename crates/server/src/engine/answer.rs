@@ -31,6 +31,8 @@ pub enum OnceAnswer {
     Before(StoredAnswer),
     /// Its key was used for another one.
     KeyReused,
+    /// It was not decided: another writer, perhaps another node's, is about to store an answer under its key.
+    UnderWay,
     /// It was not decided: as many receipts are kept of its principal as may be.
     TooManyReceipts,
 }

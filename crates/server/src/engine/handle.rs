@@ -34,7 +34,10 @@ impl Answers {
     pub async fn wait(self) -> Result<Vec<Answer>, SubmitError> {
         match self.wait_once().await? {
             OnceAnswer::Decided(answers) => Ok(answers),
-            OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::TooManyReceipts => Ok(Vec::new()),
+            OnceAnswer::Before(_)
+            | OnceAnswer::KeyReused
+            | OnceAnswer::UnderWay
+            | OnceAnswer::TooManyReceipts => Ok(Vec::new()),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Submissions on their way through the writer, and the units they are decided in.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Instant;
 
+use store::Trouble;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::{Answer, Failure, OnceAnswer};
@@ -18,6 +20,8 @@ pub(super) struct Pending {
     pub(super) before: Option<OnceAnswer>,
     /// Why what is to be stored of its answers was not.
     pub(super) failure: Option<Failure>,
+    /// Which trouble of the storage it failed for.
+    pub(super) trouble: Option<Trouble>,
     /// The place in the queue, free again when the caller is answered.
     pub(super) place: OwnedSemaphorePermit,
     pub(super) queued_at: Instant,
@@ -34,6 +38,7 @@ impl Pending {
             answers: vec![None; submission.commands.len()],
             before: None,
             failure: None,
+            trouble: None,
             submission,
             reply,
             place,
@@ -52,8 +57,9 @@ impl Pending {
                 .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
                 .collect(),
         };
-        // First the place: whoever is answered finds it free.
+        // First the place, and what the submission holds: whoever is answered finds them free.
         drop(self.place);
+        drop(self.submission);
         let answer = self.before.unwrap_or(OnceAnswer::Decided(answers));
         self.reply.send(answer).ok();
     }
@@ -139,6 +145,11 @@ fn unit((place, pending): (usize, &Pending)) -> Unit {
     }
 }
 
+pub(super) fn can_be_parted(group: &[Pending], unit: &Unit) -> bool {
+    let submission = group.get(unit.submission).map(|pending| &pending.submission);
+    unit.range.len() > 1 && submission.is_some_and(|submission| !submission.atomic)
+}
+
 /// A unit whose commands need not stand together: each by itself, and what is to be stored of all their answers after them.
 pub(super) fn parted(unit: &Unit) -> (Vec<Unit>, Unit) {
     let part = |range, records| Unit {
@@ -163,6 +174,22 @@ pub(super) fn earlier_answers(group: &[Pending], unit: &Unit) -> Vec<Answer> {
     answers.unwrap_or_default().iter().flatten().cloned().collect()
 }
 
+/// The units that may be decided. The others fail as what they belong behind has failed, or they would overtake it.
+pub(super) fn without_overtakers<'a>(group: &mut [Pending], units: &'a [Unit]) -> Cow<'a, [Unit]> {
+    let trouble = |group: &[Pending], unit: &Unit| group.get(unit.submission)?.trouble;
+    if units.iter().all(|unit| trouble(group, unit).is_none()) {
+        return Cow::Borrowed(units);
+    }
+    let mut left = Vec::with_capacity(units.len());
+    for unit in units {
+        match trouble(group, unit) {
+            Some(trouble) => fail_each(group, std::slice::from_ref(unit), Failure::Unavailable(trouble)),
+            None => left.push(unit.clone()),
+        }
+    }
+    Cow::Owned(left)
+}
+
 /// Gives every unit's answer to its submission.
 pub(super) fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<OnceAnswer>) {
     for (unit, answer) in units.iter().zip(answers) {
@@ -176,7 +203,10 @@ pub(super) fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<O
                     *slot = Some(answer);
                 }
             }
-            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::TooManyReceipts) => {
+            before @ (OnceAnswer::Before(_)
+            | OnceAnswer::KeyReused
+            | OnceAnswer::UnderWay
+            | OnceAnswer::TooManyReceipts) => {
                 pending.before = Some(before);
             }
         }
@@ -188,6 +218,9 @@ pub(super) fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure)
         let Some(pending) = group.get_mut(unit.submission) else {
             continue;
         };
+        if let Failure::Unavailable(trouble) = failure {
+            pending.trouble = Some(trouble);
+        }
         if unit.records {
             pending.failure = Some(failure);
         }

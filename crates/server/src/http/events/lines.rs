@@ -102,7 +102,9 @@ async fn keep_receipt(state: &AppState, actor: Actor, tally: &mut Tally) -> Resu
             }
         }
         OnceAnswer::TooManyReceipts => tally.leave_without_receipt(),
-        OnceAnswer::Before(_) | OnceAnswer::KeyReused => return Err(Problem::internal()),
+        OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::UnderWay => {
+            return Err(Problem::internal());
+        }
     }
     Ok(())
 }
