@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use store::Trouble;
@@ -10,6 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::answer::{Answer, Failure, OnceAnswer};
 use super::commands::Submission;
 use super::group;
+
+/// Submissions of which no later one is decided once storage has failed on one: it would overtake that.
+#[derive(Default)]
+pub(super) struct Row(OnceLock<Trouble>);
 
 /// A submission on its way through the writer.
 pub(super) struct Pending {
@@ -21,7 +26,9 @@ pub(super) struct Pending {
     /// Why what is to be stored of its answers was not.
     pub(super) failure: Option<Failure>,
     /// Which trouble of the storage it failed for.
-    pub(super) trouble: Option<Trouble>,
+    trouble: Option<Trouble>,
+    /// What it must not overtake.
+    row: Option<Arc<Row>>,
     /// The place in the queue, free again when the caller is answered.
     pub(super) place: OwnedSemaphorePermit,
     pub(super) queued_at: Instant,
@@ -33,16 +40,33 @@ impl Pending {
         submission: Submission,
         reply: oneshot::Sender<OnceAnswer>,
         place: OwnedSemaphorePermit,
+        row: Option<Arc<Row>>,
     ) -> Self {
         Self {
             answers: vec![None; submission.commands.len()],
             before: None,
             failure: None,
             trouble: None,
+            row,
             submission,
             reply,
             place,
             queued_at: Instant::now(),
+        }
+    }
+
+    /// For which trouble it must not be decided any more: of a part of it, or of what it must not overtake.
+    fn trouble_before(&self) -> Option<Trouble> {
+        let of_row = || self.row.as_ref()?.0.get().copied();
+        self.trouble.or_else(of_row)
+    }
+
+    /// Storage failed on it.
+    fn fail(&mut self, trouble: Trouble) {
+        self.trouble = Some(trouble);
+        if let Some(row) = &self.row {
+            // The first trouble is told of the rest.
+            row.0.set(trouble).ok();
         }
     }
 
@@ -101,6 +125,12 @@ impl Batch {
     pub(super) fn of(submissions: Vec<Pending>) -> Self {
         let units = submissions.iter().enumerate().map(unit).collect();
         Self { submissions, units }
+    }
+
+    /// Whether a part of it must not be decided any more.
+    pub(super) fn is_held_back(&self) -> bool {
+        let mut submissions = self.submissions.iter();
+        submissions.any(|pending| pending.trouble_before().is_some())
     }
 
     pub(super) fn answer(self) {
@@ -176,7 +206,7 @@ pub(super) fn earlier_answers(group: &[Pending], unit: &Unit) -> Vec<Answer> {
 
 /// The units that may be decided. The others fail as what they belong behind has failed, or they would overtake it.
 pub(super) fn without_overtakers<'a>(group: &mut [Pending], units: &'a [Unit]) -> Cow<'a, [Unit]> {
-    let trouble = |group: &[Pending], unit: &Unit| group.get(unit.submission)?.trouble;
+    let trouble = |group: &[Pending], unit: &Unit| group.get(unit.submission)?.trouble_before();
     if units.iter().all(|unit| trouble(group, unit).is_none()) {
         return Cow::Borrowed(units);
     }
@@ -219,7 +249,7 @@ pub(super) fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure)
             continue;
         };
         if let Failure::Unavailable(trouble) = failure {
-            pending.trouble = Some(trouble);
+            pending.fail(trouble);
         }
         if unit.records {
             pending.failure = Some(failure);

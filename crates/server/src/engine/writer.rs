@@ -107,7 +107,8 @@ impl WriterLoop {
         }
         let places = gathered.places;
         let batch = Batch::of(gathered.submissions);
-        if places >= BEHIND_COMMANDS && self.writer.writes_behind() {
+        // What must not be decided any more is seen to by `decide`: a group on its way may fail until then.
+        if !batch.is_held_back() && places >= BEHIND_COMMANDS && self.writer.writes_behind() {
             self.take_off(batch);
         } else {
             self.land();
