@@ -73,6 +73,9 @@ pub enum Failure {
     /// Storage does not take anything now.
     #[error("storage is unavailable: {0}")]
     Unavailable(Trouble),
+    /// The engine has ended, or ends before it comes to this.
+    #[error("the server is stopping")]
+    Stopping,
     /// The database refused this command's data, though the model did not. The log has the reason.
     #[error("the server failed on this command")]
     Internal,

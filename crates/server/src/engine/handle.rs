@@ -156,8 +156,8 @@ impl Handle {
             reply.send(job(writer).map_err(|error| failure(&error))).ok();
         });
         let sent = self.parts.lanes.send_task(Work::Task(task)).await;
-        sent.map_err(|_| Failure::Internal)?;
-        answer.await.map_err(|_| Failure::Internal)?
+        sent.map_err(|_| Failure::Stopping)?;
+        answer.await.map_err(|_| Failure::Stopping)?
     }
 
     /// The number of a client, customer or principal; a new name gets a new one.
