@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::time::Timestamp;
 use store::folder::DataFolder;
@@ -13,12 +13,8 @@ use store::sqlite::{SqliteOptions, SqliteStore};
 use store::{Birth, Migrated, OpenError, Store};
 
 use crate::clock::{Clock, SystemClock};
+use crate::patience::patiently;
 use crate::settings::{Secret, Settings};
-
-/// Before the second try to reach a database server; doubled for each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Between two tries, at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Clocks that differ by no more are as one: opening a store takes a part of it.
 const MAX_SKEW: Duration = Duration::from_secs(5);
@@ -96,7 +92,7 @@ impl StorePlace {
                 SqliteOptions::default(),
             )?),
             Self::Postgres(place) => {
-                let store = place.open(birth)?;
+                let store = place.patiently(|options| PostgresStore::open(options, birth))?;
                 warn_of_skew(&store, SystemClock.now());
                 Arc::new(store)
             }
@@ -107,7 +103,7 @@ impl StorePlace {
     pub(crate) fn migrate(&self, birth: &Birth) -> Result<Migrated, OpenError> {
         match self {
             Self::Folder(folder) => SqliteStore::migrate(&DataFolder::lock(folder)?, birth),
-            Self::Postgres(place) => PostgresStore::migrate(&place.options, birth),
+            Self::Postgres(place) => place.patiently(|options| PostgresStore::migrate(options, birth)),
         }
     }
 
@@ -119,7 +115,7 @@ impl StorePlace {
     pub fn look_into(&self) -> Result<Box<dyn Store>, OpenError> {
         Ok(match self {
             Self::Folder(folder) => Box::new(SqliteStore::open_to_read(folder)?),
-            Self::Postgres(place) => Box::new(PostgresStore::open_to_read(&place.options)?),
+            Self::Postgres(place) => Box::new(place.patiently(PostgresStore::open_to_read)?),
         })
     }
 
@@ -142,25 +138,14 @@ impl StorePlace {
 }
 
 impl Postgres {
-    /// Opens it; waits for a server that is not there yet. Whoever supervises starts databases and nodes in any order.
-    fn open(&self, birth: &Birth) -> Result<PostgresStore, OpenError> {
-        let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let opened = PostgresStore::open(&self.options, birth);
-            let left = self.connect_wait.saturating_sub(began.elapsed());
-            match opened {
-                Err(error) if error.is_worth_waiting() && !left.is_zero() => {
-                    let left_s = left.as_secs();
-                    tracing::warn!(
-                        "waiting for the database, for {left_s} s more (PG_CONNECT_WAIT_S): {error}"
-                    );
-                    std::thread::sleep(pause.min(left));
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-                opened => return opened,
-            }
-        }
+    /// Does something with it; waits for a server that is not there yet.
+    fn patiently<T>(
+        &self,
+        mut job: impl FnMut(&PostgresOptions) -> Result<T, OpenError>,
+    ) -> Result<T, OpenError> {
+        patiently(self.connect_wait, OpenError::is_worth_waiting, || {
+            job(&self.options)
+        })
     }
 }
 
