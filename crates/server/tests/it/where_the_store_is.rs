@@ -8,7 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::harness::home::Home;
-use crate::harness::process::{Ended, run, waybill};
+use crate::harness::process::{Ended, Running, run, waybill};
 
 /// What must be told to nobody.
 const PASSWORD: &str = "not-for-any-log";
@@ -137,11 +137,33 @@ fn certificates_that_a_setting_names_are_those_that_count() {
         let mut command = waybill_in(dir.path(), arguments);
         command.env("PG_DSN", format!("{} sslmode=verify-full", nowhere()));
         command.env("JWT_SECRET", "0123456789abcdef".repeat(4));
-        is_refused(
+        let ended = is_refused(
             command
                 .env("PG_CONNECT_WAIT_S", "0")
                 .env("PG_ROOT_CERTIFICATES", "no-such.pem"),
             &["no-such.pem"],
         );
+        if arguments == ["serve"] {
+            let named = "waybill: PG_ROOT_CERTIFICATES: no-such.pem: ";
+            assert!(ended.stderr.contains(named), "{}", ended.stderr);
+        }
     }
+}
+
+#[test]
+fn settings_of_postgres_without_a_database_are_said_not_to_be_used() {
+    let home = Home::folder();
+    let mut command = home.waybill("serve");
+    command.current_dir(home.path()).env("APP_PORT", "0");
+    command.env("PG_REPLICA_DSN", "postgres://me:not-for-any-log@replica/w");
+    let running = Running::start(command.env("PG_ROOT_CERTIFICATES", "no-such.pem"));
+    running.first_line();
+    running.terminate();
+    let ended = running.wait();
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    for name in ["PG_REPLICA_DSN", "PG_ROOT_CERTIFICATES"] {
+        let told = format!("{name} is set and PG_DSN is not");
+        assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains(PASSWORD), "{}", ended.stderr);
 }
