@@ -11,6 +11,7 @@ pub mod housekeeping;
 pub mod http;
 pub mod latencies;
 pub mod logging;
+mod patience;
 pub mod place;
 pub mod replay;
 pub mod secret_file;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::time::Timestamp;
 use store::folder::DataFolder;
@@ -14,12 +14,8 @@ use store::{Birth, Migrated, OpenError, Store};
 
 use crate::app::StartError;
 use crate::clock::{Clock, SystemClock};
+use crate::patience::patiently;
 use crate::settings::{Secret, Settings};
-
-/// Before the second try to reach a database server; doubled for each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Between two tries, at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Clocks that differ by no more are as one: opening a store takes a part of it.
 const MAX_SKEW: Duration = Duration::from_secs(5);
@@ -108,7 +104,7 @@ impl StorePlace {
     pub(crate) fn migrate(&self, birth: &Birth) -> Result<Migrated, OpenError> {
         match self {
             Self::Folder(folder) => SqliteStore::migrate(&DataFolder::lock(folder)?, birth),
-            Self::Postgres(place) => PostgresStore::migrate(&place.options, birth),
+            Self::Postgres(place) => place.patiently(|options| PostgresStore::migrate(options, birth)),
         }
     }
 
@@ -120,37 +116,18 @@ impl StorePlace {
     pub fn look_into(&self) -> Result<Box<dyn Store>, OpenError> {
         Ok(match self {
             Self::Folder(folder) => Box::new(SqliteStore::open_to_read(folder)?),
-            Self::Postgres(place) => Box::new(PostgresStore::open_to_read(&place.options)?),
+            Self::Postgres(place) => Box::new(place.patiently(PostgresStore::open_to_read)?),
         })
     }
 
     /// Starts something on the store; waits for a database server that is not there yet, or has no connection to spare: whoever supervises
     /// starts databases and nodes in any order.
-    pub(crate) fn patiently<T>(
-        &self,
-        mut start: impl FnMut() -> Result<T, StartError>,
-    ) -> Result<T, StartError> {
+    pub(crate) fn patiently<T>(&self, start: impl FnMut() -> Result<T, StartError>) -> Result<T, StartError> {
         let wait = match self {
             Self::Folder(_) => Duration::ZERO,
             Self::Postgres(place) => place.connect_wait,
         };
-        let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let started = start();
-            let left = wait.saturating_sub(began.elapsed());
-            match started {
-                Err(error) if error.is_worth_waiting() && !left.is_zero() => {
-                    let left_s = left.as_secs();
-                    tracing::warn!(
-                        "waiting for the database, for {left_s} s more (PG_CONNECT_WAIT_S): {error}"
-                    );
-                    std::thread::sleep(pause.min(left));
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-                started => return started,
-            }
-        }
+        patiently(wait, StartError::is_worth_waiting, start)
     }
 
     /// Writers of one node.
@@ -168,6 +145,18 @@ impl StorePlace {
             Self::Folder(_) => READERS,
             Self::Postgres(place) => place.options.readers,
         }
+    }
+}
+
+impl Postgres {
+    /// Does something with it; waits for a server that is not there yet.
+    fn patiently<T>(
+        &self,
+        mut job: impl FnMut(&PostgresOptions) -> Result<T, OpenError>,
+    ) -> Result<T, OpenError> {
+        patiently(self.connect_wait, OpenError::is_worth_waiting, || {
+            job(&self.options)
+        })
     }
 }
 

@@ -54,6 +54,7 @@ impl From<Failure> for AccountError {
     fn from(failure: Failure) -> Self {
         Self::Store(match failure {
             Failure::Unavailable(trouble) => trouble.to_string(),
+            Failure::Stopping => failure.to_string(),
             Failure::Internal => "the log has the reason".to_owned(),
         })
     }

@@ -37,7 +37,7 @@ pub(super) struct Archive {
 
 impl Archive {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let StorePlace::Postgres(place) = self.store.place() else {
+        let StorePlace::Postgres(place) = self.store.place()? else {
             return Err(
                 "in a data folder there is nothing to detach: its log is one table. Name a database with PG_DSN or --pg-dsn"
                     .into(),

@@ -50,7 +50,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let StorePlace::Folder(data_dir) = self.store.place() else {
+        let StorePlace::Folder(data_dir) = self.store.place()? else {
             return Err(WITH_POSTGRES.into());
         };
         let options = BackupOptions {

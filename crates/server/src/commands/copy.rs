@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::ProgressBar;
-use store::copy::{Copied, CopyOptions, Progress, Step, copy};
+use store::copy::{Copied, CopyError, CopyOptions, Progress, Step, copy};
 
 use super::output::{grouped, per_second, progress_bar, say, short};
-use super::{Ended, Problem, pg_dsn_of_environment};
+use super::{Ended, Problem, secret};
+use crate::patience::patiently;
 use crate::secret_file;
+use crate::settings::{Secret, SettingFlags, Settings};
 
 const SQLITE: &str = "sqlite://";
 const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
@@ -19,8 +21,8 @@ const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
 /// verified as `waybill verify` does and compared with the old one; only then it can be opened. Ended in the middle and run
 /// again, it goes on where it was. The old store is only read, and no server may be running on it.
 ///
-/// The database has to be empty. Without --to it is the one that the environment variable `PG_DSN` names: a password stands better
-/// there than in the list of processes. Exit code 1 and a list where something is wrong with the new store.
+/// The database has to be empty. Without --to it is the one that the setting `PG_DSN` names: a password stands better
+/// there than in the list of processes. A server that is not there yet is waited for (`PG_CONNECT_WAIT_S`). Exit code 1 and a list where something is wrong with the new store.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  waybill copy --from sqlite://waybill-data --to postgres://waybill@db/waybill\n  \
@@ -36,20 +38,30 @@ pub(super) struct Copy {
     #[arg(
         long,
         value_name = "DSN",
+        value_parser = secret,
         help = "The empty database: postgres://… or host=… dbname=… [env: PG_DSN, DATABASE_URL]"
     )]
-    to: Option<String>,
+    to: Option<Secret>,
 }
 
 impl Copy {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
         let from = source(&self.from)?;
-        let to = self.to.clone().or_else(pg_dsn_of_environment);
+        if let Some(to) = &self.to {
+            check_target(to.expose())?;
+        }
+        let (settings, _) = Settings::of_process(&SettingFlags::default())?;
+        let to = self.to.as_ref().or(settings.pg_dsn.as_ref());
         let to = to.ok_or("no database is named: give --to postgres://… or set PG_DSN")?;
-        check_target(&to)?;
+        let options = CopyOptions {
+            tls_root_certificates: settings.pg_root_certificates.as_deref(),
+            ..CopyOptions::new(&from, to.expose())
+        };
         let bar = progress_bar(0, "{msg:22} {bar:40} {percent}%, {eta} left");
-        let copied = copy(&CopyOptions::new(&from, &to), &mut |progress| {
-            show(&bar, progress)
+        let is_worth_waiting =
+            |error: &CopyError| matches!(error, CopyError::Target(error) if error.is_worth_waiting());
+        let copied = patiently(settings.pg_connect_wait, is_worth_waiting, || {
+            copy(&options, &mut |progress| show(&bar, progress))
         });
         bar.finish_and_clear();
         let copied = copied?;

@@ -29,7 +29,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let store = self.store.place().look_into()?;
+        let store = self.store.place()?.look_into()?;
         say(&timeline(&*store, &self.tracking_number)?);
         Ok(Ended::Well)
     }

@@ -14,8 +14,8 @@ use crate::place::StorePlace;
 /// Says from which version to which. A start does the same by itself; this is for whoever wants it done before. A store that
 /// does not exist yet is made. Of a data folder no server may be running; of a database the nodes that start meanwhile wait.
 ///
-/// The database is the one that --pg-dsn names, or else the environment variable `PG_DSN`, or `DATABASE_URL`: a password is better
-/// kept there. Without any of them it is the data folder.
+/// The database is the one that --pg-dsn names, or else the setting `PG_DSN`, from the environment, .env or the settings file: a
+/// password is better kept there. Without either it is the data folder. A server that is not there yet is waited for (`PG_CONNECT_WAIT_S`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  waybill migrate --data-dir waybill-data\n  \
                         PG_DSN=postgres://waybill@db/waybill waybill migrate")]
@@ -26,7 +26,7 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let place = self.store.place();
+        let place = self.store.place()?;
         let migrated = place.migrate(&birth(&mut system_random()?, SystemClock.now()))?;
         let what = match &place {
             StorePlace::Folder(dir) => dir.display().to_string(),

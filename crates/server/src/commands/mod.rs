@@ -20,6 +20,7 @@ mod simulate;
 mod user;
 mod verify;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::output::complain;
 use crate::logging::{self, LogFormat};
 use crate::place::StorePlace;
-use crate::settings::Secret;
+use crate::settings::{Secret, SettingFlags, Settings};
 
 /// Takes orders and shipments through their life, and lets everyone concerned watch it happen.
 #[derive(Debug, Parser)]
@@ -63,7 +64,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it reads [`crate::settings::Settings`]: it then begins the log itself, by them, or has none.
+    /// Whether all of it goes by [`Settings`], and not only where the store is: it then begins the log itself, by them, or has none.
     const fn has_settings(&self) -> bool {
         match self {
             Self::Serve(_) | Self::Demo(_) | Self::Config(_) | Self::Healthcheck(_) => true,
@@ -87,7 +88,7 @@ impl Command {
 /// Where the data are.
 #[derive(Debug, Args)]
 struct StoreArgs {
-    /// The data folder; if neither is given, what `PG_DSN` or `WAYBILL_DATA_DIR` name.
+    /// The data folder; if neither is given, what the settings `PG_DSN` and `WAYBILL_DATA_DIR` say: see `waybill config show`.
     #[arg(long, value_name = "DIR", conflicts_with = "pg_dsn")]
     data_dir: Option<PathBuf>,
     /// The database of PostgreSQL. Others on this machine can see it: better set `PG_DSN` (or `DATABASE_URL`).
@@ -95,45 +96,36 @@ struct StoreArgs {
     pg_dsn: Option<Secret>,
 }
 
-const DEFAULT_DATA_DIR: &str = "waybill-data";
-
 impl StoreArgs {
-    /// What the flags say; if they say nothing, the environment.
-    fn place(&self) -> StorePlace {
-        if let Some(dsn) = &self.pg_dsn {
-            return StorePlace::of_dsn(dsn);
-        }
+    /// What the flags say; if they say nothing, the settings.
+    fn place(&self) -> Result<StorePlace, Problem> {
         if let Some(dir) = &self.data_dir {
-            return StorePlace::Folder(dir.clone());
+            return Ok(StorePlace::Folder(dir.clone()));
         }
-        if let Some(dsn) = pg_dsn_of_environment() {
-            return StorePlace::of_dsn(&Secret::new(&dsn));
+        let flags = SettingFlags::default();
+        let flags = match &self.pg_dsn {
+            Some(dsn) => flags.with_pg_dsn(dsn),
+            None => flags,
+        };
+        let (settings, _) = Settings::of_process(&flags)?;
+        let mut place = StorePlace::of(&settings);
+        if let StorePlace::Postgres(postgres) = &mut place {
+            postgres.writers = NonZeroUsize::MIN;
+            // What is asked is the store, not what has come over from it so far.
+            postgres.options.replica = None;
         }
-        let dir = std::env::var_os("WAYBILL_DATA_DIR").filter(|dir| !dir.is_empty());
-        StorePlace::Folder(dir.map_or_else(|| DEFAULT_DATA_DIR.into(), PathBuf::from))
+        Ok(place)
     }
 
     /// The command that shows an order of this store, by its number.
-    fn look(&self) -> Box<dyn Fn(&str) -> String> {
-        let place = match self.place() {
+    fn look(place: &StorePlace) -> Box<dyn Fn(&str) -> String> {
+        let place = match place {
             StorePlace::Folder(dir) => format!("--data-dir {}", dir.display()),
             // Its address may have a password.
             StorePlace::Postgres(_) => "--pg-dsn …".to_owned(),
         };
         Box::new(move |number| format!("waybill history {number} {place}"))
     }
-}
-
-/// The variables that name a database, the first of which that is set counts: they hold a password, so they are read by hand, and no
-/// help shows what is in them.
-const PG_DSN_VARIABLES: [&str; 2] = ["PG_DSN", "DATABASE_URL"];
-
-/// The database that the environment names.
-fn pg_dsn_of_environment() -> Option<String> {
-    let mut set = PG_DSN_VARIABLES
-        .iter()
-        .filter_map(|name| std::env::var(name).ok());
-    set.find(|dsn| !dsn.is_empty())
 }
 
 /// How a command ended.

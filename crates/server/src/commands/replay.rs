@@ -98,7 +98,9 @@ impl Olist {
 
     async fn in_process(&self, plan: &Plan, progress: &dyn Fn(u64)) -> Result<Played, Problem> {
         let latencies = CommitLatencies::default();
-        let app = App::start(self.store.place(), Some(latencies.observer()))?;
+        let place = self.store.place()?;
+        let look = StoreArgs::look(&place);
+        let app = App::start(place, Some(latencies.observer()))?;
         let summary = async {
             let target = InProcess::new(app.engine().handle(), plan).await?;
             replay(&mut [target], plan, self.speed, progress).await
@@ -110,7 +112,7 @@ impl Olist {
         Ok(Played {
             summary,
             times: latencies.percentiles().map(|times| ("commits", times)),
-            look: self.store.look(),
+            look,
         })
     }
 

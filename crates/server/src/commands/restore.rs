@@ -47,7 +47,7 @@ pub(super) struct Restore {
 
 impl Restore {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let StorePlace::Folder(data_dir) = self.store.place() else {
+        let StorePlace::Folder(data_dir) = self.store.place()? else {
             return Err(WITH_POSTGRES.into());
         };
         let began = Instant::now();

@@ -1,6 +1,7 @@
 //! `waybill serve`.
 
 use clap::Args;
+use store::OpenError;
 
 use super::output::{point_out, say};
 use super::{Ended, Problem, StopSignals};
@@ -50,6 +51,7 @@ impl Serve {
                 tracing::warn!("{name} is set, and this version does not use it");
             }
         }
+        warn_of_unused(&settings);
         let place = StorePlace::of(&settings);
         let server = Server::start(settings.clone(), &place)
             .await
@@ -78,13 +80,36 @@ impl Serve {
     }
 }
 
-/// A database is found by a setting, which its own words do not name; a data folder names itself.
+/// Whoever names a replica or certificates believes to be on PostgreSQL.
+fn warn_of_unused(settings: &Settings) {
+    if settings.pg_dsn.is_some() {
+        return;
+    }
+    let names = [
+        ("PG_REPLICA_DSN", settings.pg_replica_dsn.is_some()),
+        ("PG_ROOT_CERTIFICATES", settings.pg_root_certificates.is_some()),
+    ];
+    for (name, _) in names.into_iter().filter(|(_, is_set)| *is_set) {
+        tracing::warn!("{name} is set and PG_DSN is not: it is not used, the data are in the data folder");
+    }
+}
+
+/// A database is found by settings, which its own words do not name; a data folder names itself.
 fn with_setting(error: ServeError, place: &StorePlace) -> Problem {
     match (&error, place) {
         (ServeError::Start(StartError::Open(why)), StorePlace::Postgres(_)) => {
-            format!("PG_DSN (or DATABASE_URL): {why}").into()
+            format!("{}: {why}", setting_of(why)).into()
         }
         _ => error.into(),
+    }
+}
+
+/// The setting that a database is not opened for.
+const fn setting_of(why: &OpenError) -> &'static str {
+    match why {
+        OpenError::BadCertificates { .. } | OpenError::Untrusted { .. } => "PG_ROOT_CERTIFICATES",
+        OpenError::BadReplicaAddress(_) => "PG_REPLICA_DSN",
+        _ => "PG_DSN (or DATABASE_URL)",
     }
 }
 

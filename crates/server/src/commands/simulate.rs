@@ -47,7 +47,7 @@ impl Simulate {
         let seconds =
             Duration::try_from_secs_f64(self.seconds).map_err(|error| format!("--seconds: {error}"))?;
         let latencies = CommitLatencies::default();
-        let app = App::start(self.store.place(), Some(latencies.observer()))?;
+        let app = App::start(self.store.place()?, Some(latencies.observer()))?;
         say("ready");
         let counters = Arc::new(Counters::default());
         let began = Instant::now();

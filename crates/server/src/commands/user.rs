@@ -182,7 +182,7 @@ impl Disable {
 
 impl Place {
     fn start(&self) -> Result<App, Problem> {
-        App::start(self.store.place(), None).map_err(|error| match error {
+        App::start(self.store.place()?, None).map_err(|error| match error {
             StartError::Open(OpenError::InUse { .. }) => {
                 format!("{error}, or name the server that runs on it with --url").into()
             }
@@ -192,7 +192,7 @@ impl Place {
 
     /// Makes no store: who is not there cannot be changed.
     fn start_on_what_is_there(&self) -> Result<App, Problem> {
-        drop(self.store.place().look_into()?);
+        drop(self.store.place()?.look_into()?);
         self.start()
     }
 }

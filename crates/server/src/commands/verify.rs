@@ -22,7 +22,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(&self) -> Result<Ended, Problem> {
-        let place = self.store.place();
+        let place = self.store.place()?;
         let _folder = lock(&place)?;
         // For reading, so that looking changes nothing.
         let store = place.look_into()?;

@@ -31,6 +31,8 @@ pub enum OnceAnswer {
     Before(StoredAnswer),
     /// Its key was used for another one.
     KeyReused,
+    /// It was not decided: another writer, perhaps another node's, is about to store an answer under its key.
+    UnderWay,
     /// It was not decided: as many receipts are kept of its principal as may be.
     TooManyReceipts,
 }
@@ -71,6 +73,9 @@ pub enum Failure {
     /// Storage does not take anything now.
     #[error("storage is unavailable: {0}")]
     Unavailable(Trouble),
+    /// The engine has ended, or ends before it comes to this.
+    #[error("the server is stopping")]
+    Stopping,
     /// The database refused this command's data, though the model did not. The log has the reason.
     #[error("the server failed on this command")]
     Internal,

@@ -17,7 +17,7 @@ use super::commands::Submission;
 use super::lanes::{LaneIndex, Lanes};
 use super::limits::KNOWN_PARTIES;
 use super::news::News;
-use super::units::Pending;
+use super::units::{Pending, Row};
 use crate::clock::Clock;
 
 /// Work of the writer that is no group.
@@ -34,7 +34,10 @@ impl Answers {
     pub async fn wait(self) -> Result<Vec<Answer>, SubmitError> {
         match self.wait_once().await? {
             OnceAnswer::Decided(answers) => Ok(answers),
-            OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::TooManyReceipts => Ok(Vec::new()),
+            OnceAnswer::Before(_)
+            | OnceAnswer::KeyReused
+            | OnceAnswer::UnderWay
+            | OnceAnswer::TooManyReceipts => Ok(Vec::new()),
         }
     }
 
@@ -76,6 +79,8 @@ pub struct Handle {
     parties: Arc<RwLock<HashMap<(PartyKind, String), PartyId>>>,
     /// The queue of what follows each other; `None`: whichever suits.
     lane: Option<LaneIndex>,
+    /// What of it must not be overtaken.
+    row: Option<Arc<Row>>,
 }
 
 impl Handle {
@@ -86,14 +91,18 @@ impl Handle {
             event_ids,
             parties: Arc::default(),
             lane: None,
+            row: None,
         }
     }
 
-    /// A handle whose submissions are decided in the order in which they are handed in, also by those that wait for no answer.
+    /// A handle whose submissions are decided in the order in which they are handed in, also by those that wait for no answer. Once
+    /// storage has failed on one, all later ones fail as it did: what was reported later must not be there before what was reported first.
+    /// So it is for one source, which then begins again with another handle.
     #[must_use]
     pub fn in_order(&self) -> Self {
         Self {
             lane: Some(self.parts.lanes.idlest()),
+            row: Some(Arc::default()),
             ..self.clone()
         }
     }
@@ -147,8 +156,8 @@ impl Handle {
             reply.send(job(writer).map_err(|error| failure(&error))).ok();
         });
         let sent = self.parts.lanes.send_task(Work::Task(task)).await;
-        sent.map_err(|_| Failure::Internal)?;
-        answer.await.map_err(|_| Failure::Internal)?
+        sent.map_err(|_| Failure::Stopping)?;
+        answer.await.map_err(|_| Failure::Stopping)?
     }
 
     /// The number of a client, customer or principal; a new name gets a new one.
@@ -282,7 +291,7 @@ impl Handle {
         place: OwnedSemaphorePermit,
     ) -> Result<Answers, SubmitError> {
         let (reply, answers) = oneshot::channel();
-        let work = Work::Submission(Box::new(Pending::new(submission, reply, place)));
+        let work = Work::Submission(Box::new(Pending::new(submission, reply, place, self.row.clone())));
         self.parts.lanes.send(lane, work).await?;
         Ok(Answers(answers))
     }

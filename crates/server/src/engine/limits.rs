@@ -20,6 +20,9 @@ pub(super) const BEHIND_COMMANDS: usize = 512;
 pub(super) const COMMIT_TRIES: u32 = 3;
 /// Pause before the first such try; doubled for each further one.
 pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(20);
+/// How long a group in whose way another writer stays is taken apart until only those who meet it fail: most are found in a few steps of
+/// some milliseconds, and a client's patience is longer. Then what is left of it fails together.
+pub(super) const CONTENDED_WAIT: Duration = Duration::from_secs(2);
 /// Longest that it takes to see what another node has written when nobody tells of it: what a lost wake-up costs.
 pub(super) const POLL: Duration = Duration::from_millis(200);
 /// Between two looks for definitions of lifecycles that are not known: whoever asks for one that nobody has costs a connection.

@@ -5,8 +5,8 @@
 //! transaction; only then are the callers answered. While one group commits the next one gathers, and is decided already if it is large,
 //! so there is no timer and nobody waits for company, and the price of a command falls as load rises.
 //!
-//! A refusal fails only its caller. A value that the database refuses splits the group until only the command to
-//! blame fails. Only when storage itself fails does a whole group fail, and the next one tries again by itself.
+//! A refusal fails only its caller. A value that the database refuses, or another writer that stays in the way, splits the group until
+//! only the command to blame fails. Only when storage itself fails does a whole group fail, and the next one tries again by itself.
 
 mod answer;
 mod catalogue;
@@ -174,6 +174,7 @@ impl Engine {
                 observer: observer.clone().map(|observer| Box::new(observer) as Observer),
                 unsettled: None,
                 flight: None,
+                taking_apart_until: None,
             };
             let thread = std::thread::Builder::new().name("writer".to_owned());
             writers.push(

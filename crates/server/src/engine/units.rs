@@ -1,13 +1,20 @@
 //! Submissions on their way through the writer, and the units they are decided in.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use store::Trouble;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::{Answer, Failure, OnceAnswer};
 use super::commands::Submission;
 use super::group;
+
+/// Submissions of which no later one is decided once storage has failed on one: it would overtake that.
+#[derive(Default)]
+pub(super) struct Row(OnceLock<Trouble>);
 
 /// A submission on its way through the writer.
 pub(super) struct Pending {
@@ -18,6 +25,10 @@ pub(super) struct Pending {
     pub(super) before: Option<OnceAnswer>,
     /// Why what is to be stored of its answers was not.
     pub(super) failure: Option<Failure>,
+    /// Which trouble of the storage it failed for.
+    trouble: Option<Trouble>,
+    /// What it must not overtake.
+    row: Option<Arc<Row>>,
     /// The place in the queue, free again when the caller is answered.
     pub(super) place: OwnedSemaphorePermit,
     pub(super) queued_at: Instant,
@@ -29,15 +40,33 @@ impl Pending {
         submission: Submission,
         reply: oneshot::Sender<OnceAnswer>,
         place: OwnedSemaphorePermit,
+        row: Option<Arc<Row>>,
     ) -> Self {
         Self {
             answers: vec![None; submission.commands.len()],
             before: None,
             failure: None,
+            trouble: None,
+            row,
             submission,
             reply,
             place,
             queued_at: Instant::now(),
+        }
+    }
+
+    /// For which trouble it must not be decided any more: of a part of it, or of what it must not overtake.
+    fn trouble_before(&self) -> Option<Trouble> {
+        let of_row = || self.row.as_ref()?.0.get().copied();
+        self.trouble.or_else(of_row)
+    }
+
+    /// Storage failed on it.
+    fn fail(&mut self, trouble: Trouble) {
+        self.trouble = Some(trouble);
+        if let Some(row) = &self.row {
+            // The first trouble is told of the rest.
+            row.0.set(trouble).ok();
         }
     }
 
@@ -52,8 +81,9 @@ impl Pending {
                 .map(|answer| answer.unwrap_or(Err(Failure::Internal)))
                 .collect(),
         };
-        // First the place: whoever is answered finds it free.
+        // First the place, and what the submission holds: whoever is answered finds them free.
         drop(self.place);
+        drop(self.submission);
         let answer = self.before.unwrap_or(OnceAnswer::Decided(answers));
         self.reply.send(answer).ok();
     }
@@ -95,6 +125,12 @@ impl Batch {
     pub(super) fn of(submissions: Vec<Pending>) -> Self {
         let units = submissions.iter().enumerate().map(unit).collect();
         Self { submissions, units }
+    }
+
+    /// Whether a part of it must not be decided any more.
+    pub(super) fn is_held_back(&self) -> bool {
+        let mut submissions = self.submissions.iter();
+        submissions.any(|pending| pending.trouble_before().is_some())
     }
 
     pub(super) fn answer(self) {
@@ -139,6 +175,11 @@ fn unit((place, pending): (usize, &Pending)) -> Unit {
     }
 }
 
+pub(super) fn can_be_parted(group: &[Pending], unit: &Unit) -> bool {
+    let submission = group.get(unit.submission).map(|pending| &pending.submission);
+    unit.range.len() > 1 && submission.is_some_and(|submission| !submission.atomic)
+}
+
 /// A unit whose commands need not stand together: each by itself, and what is to be stored of all their answers after them.
 pub(super) fn parted(unit: &Unit) -> (Vec<Unit>, Unit) {
     let part = |range, records| Unit {
@@ -163,6 +204,22 @@ pub(super) fn earlier_answers(group: &[Pending], unit: &Unit) -> Vec<Answer> {
     answers.unwrap_or_default().iter().flatten().cloned().collect()
 }
 
+/// The units that may be decided. The others fail as what they belong behind has failed, or they would overtake it.
+pub(super) fn without_overtakers<'a>(group: &mut [Pending], units: &'a [Unit]) -> Cow<'a, [Unit]> {
+    let trouble = |group: &[Pending], unit: &Unit| group.get(unit.submission)?.trouble_before();
+    if units.iter().all(|unit| trouble(group, unit).is_none()) {
+        return Cow::Borrowed(units);
+    }
+    let mut left = Vec::with_capacity(units.len());
+    for unit in units {
+        match trouble(group, unit) {
+            Some(trouble) => fail_each(group, std::slice::from_ref(unit), Failure::Unavailable(trouble)),
+            None => left.push(unit.clone()),
+        }
+    }
+    Cow::Owned(left)
+}
+
 /// Gives every unit's answer to its submission.
 pub(super) fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<OnceAnswer>) {
     for (unit, answer) in units.iter().zip(answers) {
@@ -176,7 +233,10 @@ pub(super) fn take_answers(group: &mut [Pending], units: &[Unit], answers: Vec<O
                     *slot = Some(answer);
                 }
             }
-            before @ (OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::TooManyReceipts) => {
+            before @ (OnceAnswer::Before(_)
+            | OnceAnswer::KeyReused
+            | OnceAnswer::UnderWay
+            | OnceAnswer::TooManyReceipts) => {
                 pending.before = Some(before);
             }
         }
@@ -188,6 +248,9 @@ pub(super) fn fail_each(group: &mut [Pending], units: &[Unit], failure: Failure)
         let Some(pending) = group.get_mut(unit.submission) else {
             continue;
         };
+        if let Failure::Unavailable(trouble) = failure {
+            pending.fail(trouble);
+        }
         if unit.records {
             pending.failure = Some(failure);
         }

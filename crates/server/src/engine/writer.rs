@@ -14,10 +14,11 @@ use super::answer::{Answer, Failure, OnceAnswer};
 use super::group;
 use super::handle::Work;
 use super::judge::{GroupObservation, Judge, Ready};
-use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES};
+use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES, CONTENDED_WAIT};
 use super::news::News;
 use super::units::{
-    Batch, Gathered, Pending, Unit, earlier_answers, fail_each, parted, queued_since, take_answers, to_decide,
+    Batch, Gathered, Pending, Unit, can_be_parted, earlier_answers, fail_each, parted, queued_since,
+    take_answers, to_decide, without_overtakers,
 };
 
 pub(super) struct WriterLoop {
@@ -30,6 +31,8 @@ pub(super) struct WriterLoop {
     /// A commit that may be durable or not: found out before anything else is committed.
     pub(super) unsettled: Option<CommitId>,
     pub(super) flight: Option<Flight>,
+    /// Another writer stays in the way of the group: until when it is taken apart for it.
+    pub(super) taking_apart_until: Option<Instant>,
 }
 
 /// A group that is being written while the next is decided.
@@ -104,7 +107,8 @@ impl WriterLoop {
         }
         let places = gathered.places;
         let batch = Batch::of(gathered.submissions);
-        if places >= BEHIND_COMMANDS && self.writer.writes_behind() {
+        // What must not be decided any more is seen to by `decide`: a group on its way may fail until then.
+        if !batch.is_held_back() && places >= BEHIND_COMMANDS && self.writer.writes_behind() {
             self.take_off(batch);
         } else {
             self.land();
@@ -114,6 +118,7 @@ impl WriterLoop {
 
     /// Decides, commits and answers.
     fn write_now(&mut self, mut batch: Batch) {
+        self.taking_apart_until = None;
         self.decide(&mut batch.submissions, &batch.units);
         batch.answer();
     }
@@ -241,10 +246,15 @@ impl WriterLoop {
         batch.answer();
     }
 
-    /// Decides and commits; where the database refuses a value, each half by itself, until only the command to blame fails.
+    /// Decides and commits; where the database refuses a value or another writer stays in the way, each half by itself, until only the
+    /// command to blame fails.
     ///
     /// Gives the trouble if storage failed: then nothing after it is tried, so that no later report of an order overtakes it.
     fn decide(&mut self, group: &mut [Pending], units: &[Unit]) -> Option<Trouble> {
+        let units = &*without_overtakers(group, units);
+        if units.is_empty() {
+            return None;
+        }
         match self.attempt(group, units) {
             Ok(answers) => {
                 take_answers(group, units, answers);
@@ -257,15 +267,20 @@ impl WriterLoop {
                 Some(trouble)
             }
             Err(Error::Contended(detail)) => {
+                let now = Instant::now();
+                let until = *self.taking_apart_until.get_or_insert(now + CONTENDED_WAIT);
+                if units.len() > 1 && now < until {
+                    return self.decide_halves(group, units);
+                }
                 self.observe_failure();
                 tracing::warn!(error.detail = detail, "another writer stays in the way");
                 fail_each(group, units, Failure::Unavailable(Trouble::Busy));
-                Some(Trouble::Busy)
+                None
             }
             Err(error @ (Error::Statement(_) | Error::Damaged(_) | Error::ReadTooLong | Error::Archived)) => {
                 match units {
                     [] => None,
-                    [unit] if self.can_be_parted(group, unit) => {
+                    [unit] if can_be_parted(group, unit) => {
                         let (commands, records) = parted(unit);
                         let trouble = self.decide(group, &commands);
                         match trouble {
@@ -281,23 +296,20 @@ impl WriterLoop {
                         fail_each(group, units, Failure::Internal);
                         None
                     }
-                    [_, _, ..] => {
-                        let (front, back) = units.split_at(units.len() / 2);
-                        let trouble = self.decide(group, front);
-                        match trouble {
-                            Some(trouble) => fail_each(group, back, Failure::Unavailable(trouble)),
-                            None => return self.decide(group, back),
-                        }
-                        trouble
-                    }
+                    [_, _, ..] => self.decide_halves(group, units),
                 }
             }
         }
     }
 
-    fn can_be_parted(&self, group: &[Pending], unit: &Unit) -> bool {
-        let submission = group.get(unit.submission).map(|pending| &pending.submission);
-        unit.range.len() > 1 && submission.is_some_and(|submission| !submission.atomic)
+    fn decide_halves(&mut self, group: &mut [Pending], units: &[Unit]) -> Option<Trouble> {
+        let (front, back) = units.split_at(units.len() / 2);
+        let trouble = self.decide(group, front);
+        match trouble {
+            Some(trouble) => fail_each(group, back, Failure::Unavailable(trouble)),
+            None => return self.decide(group, back),
+        }
+        trouble
     }
 
     fn observe(&mut self, group: &GroupObservation) {
@@ -326,6 +338,8 @@ impl WriterLoop {
         self.settle()?;
         let mut pause = COMMIT_PAUSE;
         let mut tries = 1;
+        // A half of what was tried so often already is not waited for again.
+        let is_part = units.len() > 1 && self.taking_apart_until.is_some();
         loop {
             let commit = self.writer.next_commit()?;
             let attempt = self.attempt_once(&deciding, commit, queued_at);
@@ -334,6 +348,7 @@ impl WriterLoop {
                 Ok(()) => return Ok(answers),
                 Err(Error::OutcomeUnknown { .. }) if self.settle()? => return Ok(answers),
                 // In the second case begun again, it finds what another writer has left.
+                Err(Error::Contended(detail)) if is_part => return Err(Error::Contended(detail)),
                 Err(Error::OutcomeUnknown { .. } | Error::Contended(_)) if tries < COMMIT_TRIES => {
                     std::thread::sleep(pause);
                     pause *= 2;

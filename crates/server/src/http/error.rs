@@ -20,6 +20,7 @@ impl From<Failure> for Problem {
             Failure::Unavailable(trouble) => {
                 Self::unavailable(format!("storage is unavailable: {trouble}"), RETRY_AFTER)
             }
+            Failure::Stopping => SubmitError::Stopping.into(),
             Failure::Internal => Self::internal(),
         }
     }
@@ -106,6 +107,22 @@ impl Problem {
             "invalid_transition" => Self::new(Kind::InvalidTransition, detail),
             "version_mismatch" => Self::new(Kind::PreconditionFailed, detail),
             _ => Self::new(Kind::Conflict, detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn who_comes_while_the_server_stops_may_come_again() {
+        for problem in [Problem::from(SubmitError::Stopping), Failure::Stopping.into()] {
+            let response = problem.into_response();
+            assert_eq!(response.status().as_u16(), 503);
+            assert!(response.headers().contains_key("retry-after"));
         }
     }
 }

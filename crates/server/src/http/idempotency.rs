@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a request that is repeated gets the answer of the first.
 //!
-//! The answer is stored in the transaction of what it tells of, so it is there exactly if that is. While the first is under way on
-//! this node, a second is refused.
+//! The answer is stored in the transaction of what it tells of, so it is there exactly if that is. While the first is under way, on
+//! whichever node, a second is refused.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,19 +26,27 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 #[derive(Clone, Default)]
 pub(crate) struct UnderWay(Arc<Mutex<HashSet<[u8; 32]>>>);
 
-/// A request with a key, under way until it is dropped.
-pub(crate) struct Keyed {
-    pub(crate) once: Once,
+/// A request with a key, under way until the last clone is dropped. One goes with what is handed to the engine: a request is under
+/// way until it is decided, also if its caller has gone away.
+#[derive(Clone)]
+pub(crate) struct Keyed(Arc<Held>);
+
+struct Held {
+    once: Once,
     under_way: UnderWay,
 }
 
-impl Drop for Keyed {
+impl Drop for Held {
     fn drop(&mut self) {
         self.under_way.lock().remove(&self.once.key);
     }
 }
 
 impl Keyed {
+    pub(crate) fn once(&self) -> &Once {
+        &self.0.once
+    }
+
     /// Has the submission done once, and its answer kept; a refusal does not use the key up.
     pub(crate) fn keep(
         &self,
@@ -46,11 +54,11 @@ impl Keyed {
         now: Timestamp,
         answer: impl Fn(&[Answer]) -> Result<JsonAnswer, Problem> + Send + Sync + 'static,
     ) {
-        let once = self.once.clone();
-        submission.once = Some(once.clone());
+        let keyed = self.clone();
+        submission.once = Some(keyed.once().clone());
         submission.records = Some(Arc::new(move |answers: &[Answer]| {
             let answer = answer(answers).ok();
-            let stored = answer.map(|answer| Record::Answer(answer.to_stored(&once, now)));
+            let stored = answer.map(|answer| Record::Answer(answer.to_stored(keyed.once(), now)));
             stored.into_iter().collect()
         }));
     }
@@ -65,6 +73,7 @@ pub(crate) fn respond(
         OnceAnswer::Decided(answers) => response(&answers),
         OnceAnswer::Before(stored) => replay(&stored),
         OnceAnswer::KeyReused => Err(reused()),
+        OnceAnswer::UnderWay => Err(under_way()),
         OnceAnswer::TooManyReceipts => Err(Problem::too_many_receipts()),
     }
 }
@@ -106,15 +115,10 @@ impl UnderWay {
             not_before: Timestamp::from_nanos(now.as_nanos().saturating_sub(kept.as_nanos())),
         };
         if !self.lock().insert(once.key) {
-            return Err(Problem::new(
-                Kind::Conflict,
-                "a request with this Idempotency-Key is under way: wait for its answer",
-            ));
+            return Err(under_way());
         }
-        Ok(Some(Keyed {
-            once,
-            under_way: self.clone(),
-        }))
+        let under_way = self.clone();
+        Ok(Some(Keyed(Arc::new(Held { once, under_way }))))
     }
 }
 
@@ -227,6 +231,14 @@ pub(crate) fn replay(stored: &StoredAnswer) -> Result<Response<Body>, Problem> {
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
+}
+
+/// That the first request with a key is not answered yet.
+fn under_way() -> Problem {
+    Problem::new(
+        Kind::Conflict,
+        "a request with this Idempotency-Key is under way: wait for its answer",
+    )
 }
 
 /// That a key came with another body before.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
 
-use super::Source;
 use super::table::{Setting, TABLE};
+use super::{Secret, Source};
 
 const CONFIG: &str = "config";
+const PG_DSN: &str = "pg-dsn";
 const HEADING: &str = "Settings";
 
 /// What was said by flags, still as text. A command takes it by `#[command(flatten)]`.
@@ -20,6 +21,13 @@ pub struct SettingFlags {
 }
 
 impl SettingFlags {
+    /// With the flag that names a database.
+    #[must_use]
+    pub(crate) fn with_pg_dsn(mut self, dsn: &Secret) -> Self {
+        self.given.insert(PG_DSN, dsn.expose().to_owned());
+        self
+    }
+
     /// The file that `--config` names.
     pub(super) fn config(&self) -> Option<&Path> {
         self.config.as_deref()

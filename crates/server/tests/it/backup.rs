@@ -280,7 +280,7 @@ fn with_postgres_the_commands_name_its_own_tools_and_do_nothing() {
     let place = Place::new();
     for (variable, dsn) in [
         ("PG_DSN", "postgres://u:hush@db/w"),
-        ("DATABASE_URL", "host=db password=hush"),
+        ("DATABASE_URL", "host=db user=u dbname=w password=hush"),
     ] {
         for (subcommand, tool) in [("backup", "pg_dump"), ("restore", "pg_restore")] {
             let mut command = waybill();

@@ -21,3 +21,4 @@ mod replay;
 mod replay_over_http;
 mod settings;
 mod user;
+mod where_the_store_is;

@@ -37,6 +37,8 @@ pub struct CopyOptions<'a> {
     pub from: &'a Path,
     /// The database: see [`PostgresOptions::dsn`](crate::postgres::PostgresOptions::dsn).
     pub to: &'a str,
+    /// See [`PostgresOptions::tls_root_certificates`](crate::postgres::PostgresOptions::tls_root_certificates).
+    pub tls_root_certificates: Option<&'a Path>,
     /// Rows that go over in one transaction, at most. At least 1.
     pub chunk_rows: usize,
 }
@@ -48,6 +50,7 @@ impl<'a> CopyOptions<'a> {
         Self {
             from,
             to,
+            tls_root_certificates: None,
             chunk_rows: COPIED_ROWS,
         }
     }
@@ -101,7 +104,7 @@ pub fn copy(options: &CopyOptions<'_>, progress: &mut dyn FnMut(&Progress)) -> R
     let _folder = DataFolder::lock(from).map_err(CopyError::Source)?;
     let source = Export::open(from).map_err(CopyError::Source)?;
     let mark = source.mark().map_err(|error| reading("the store", error))?;
-    let mut target = Import::begin(options.to, &source.birth, &mark.digest)?;
+    let mut target = Import::begin(options, &source.birth, &mark.digest)?;
     let began = Instant::now();
     let copied = copy_tables(&source, &mut target, options, mark.rows, progress)?;
     target

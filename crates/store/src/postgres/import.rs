@@ -4,6 +4,8 @@
 //! moves it on in its own transaction. It is made before any other table and dropped when everything is proved: until then
 //! [`super::connect::prepare`] refuses the database.
 
+use std::path::Path;
+
 use model::ids::Position;
 use tokio_postgres::types::Type;
 
@@ -16,7 +18,7 @@ use super::connect::{
 use super::convert::{bytes, get, number};
 use super::session::{Param, Session};
 use super::{PostgresOptions, PostgresStore, schema};
-use crate::copy::{CopyError, Kind, TABLES, Table, Value};
+use crate::copy::{CopyError, CopyOptions, Kind, TABLES, Table, Value};
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::MIGRATION;
 use crate::records::{Birth, Identity};
@@ -42,10 +44,11 @@ pub(crate) struct Import {
 impl Import {
     /// Makes an empty database ready, or finds how far an earlier run came. `source` tells what is copied from
     /// everything else that might be.
-    pub(crate) fn begin(dsn: &str, birth: &Birth, source: &[u8; 32]) -> Result<Self, CopyError> {
+    pub(crate) fn begin(copy: &CopyOptions<'_>, birth: &Birth, source: &[u8; 32]) -> Result<Self, CopyError> {
         let options = PostgresOptions {
             node: NODE.to_owned(),
-            ..PostgresOptions::new(dsn)
+            tls_root_certificates: copy.tls_root_certificates.map(Path::to_owned),
+            ..PostgresOptions::new(copy.to)
         };
         let address = Address::parse(&options).map_err(CopyError::Target)?;
         let mut session = address.connect(Purpose::Prepare).map_err(CopyError::Target)?;

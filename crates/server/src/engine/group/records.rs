@@ -20,7 +20,11 @@ impl GroupState<'_> {
         });
         let known = match of_group {
             Some(answer) => Some(answer),
-            None => self.group.answer(&once.key)?,
+            None => match self.group.answer(&once.key) {
+                // Only its caller is told to wait: nobody else in the group does.
+                Err(Error::Contended(_)) => return Ok(Some(OnceAnswer::UnderWay)),
+                stored => stored?,
+            },
         };
         let known = known.filter(|known| known.stored_at >= once.not_before);
         Ok(known.map(|known| {

@@ -52,11 +52,12 @@ pub(super) async fn answered(
     now: Timestamp,
     job: impl FnOnce(&mut dyn Accounts) -> Result<Result<Told, Problem>, Error> + Send + 'static,
 ) -> Result<Response<Body>, Problem> {
-    let once = keyed.map(|keyed| keyed.once.clone());
+    let keyed = keyed.cloned();
     let done = in_transaction(state, move |accounts| {
-        let Some(once) = once else {
+        let Some(keyed) = keyed else {
             return Ok(job(accounts)?.map(Once::Now));
         };
+        let once = keyed.once();
         let known = accounts.answer(&once.key)?;
         match known.filter(|known| known.stored_at >= once.not_before) {
             Some(known) if known.body_hash == once.body_hash => Ok(Ok(Once::Before(known))),
@@ -64,9 +65,9 @@ pub(super) async fn answered(
             None => match job(accounts)? {
                 Ok(told) => {
                     let stored = if told.is_secret {
-                        told.answer.to_stored_without_secret(&once, now)
+                        told.answer.to_stored_without_secret(once, now)
                     } else {
-                        told.answer.to_stored(&once, now)
+                        told.answer.to_stored(once, now)
                     };
                     accounts.store_answer(&stored)?;
                     Ok(Ok(Once::Now(told)))

@@ -92,20 +92,19 @@ pub(super) async fn redrive(
         &dead_letter_id,
         now,
     );
-    let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     let submission = Submission {
         label: asker.label(),
         commands: vec![command],
-        once: once.clone(),
+        once: keyed.as_ref().map(|keyed| keyed.once().clone()),
         records: Some(Arc::new({
-            let told = told.clone();
+            let (told, keyed) = (told.clone(), keyed.clone());
             move |answers: &[Answer]| {
                 let Ok((redriven, answer)) = told.answer(answers.first()) else {
                     return Vec::new();
                 };
-                let stored = once
+                let stored = keyed
                     .as_ref()
-                    .map(|once| Record::Answer(answer.to_stored(once, now)));
+                    .map(|keyed| Record::Answer(answer.to_stored(keyed.once(), now)));
                 let made = [Record::Redriven(id, redriven), Record::Audit(audited.clone())];
                 made.into_iter().chain(stored).collect()
             }

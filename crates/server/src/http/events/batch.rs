@@ -134,10 +134,9 @@ async fn json(
     let keyed = state
         .under_way
         .key(headers, asker, "POST /events/batch", &received.bytes, now)?;
-    let once = keyed.as_ref().map(|keyed| keyed.once.clone());
     let waits = prefers_to_wait(headers);
     let decided = {
-        let (tally, places, once) = (tally.clone(), places.clone(), once.clone());
+        let (tally, places, keyed) = (tally.clone(), places.clone(), keyed.clone());
         move |answers: &[Answer]| {
             let mut tally = tally.clone();
             tally.decide(&places, answers)?;
@@ -148,8 +147,9 @@ async fn json(
             };
             let mut records = vec![Record::Batch(tally.receipt(actor.party, now))];
             records.extend(
-                once.as_ref()
-                    .map(|once| Record::Answer(answer.to_stored(once, now))),
+                keyed
+                    .as_ref()
+                    .map(|keyed| Record::Answer(answer.to_stored(keyed.once(), now))),
             );
             Ok::<_, Problem>((tally, answer, records))
         }
@@ -165,7 +165,7 @@ async fn json(
             places,
             ranges: OnceLock::new(),
         })),
-        once,
+        once: keyed.as_ref().map(|keyed| keyed.once().clone()),
         receipt_of: Some(actor.party),
         records: Some(Arc::new(move |answers: &[Answer]| {
             records(answers)

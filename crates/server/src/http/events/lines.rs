@@ -1,7 +1,8 @@
 //! A stream of events, one a line: taken in as it comes, in groups, and never held as a whole.
 //!
 //! While one group commits the next is parsed. A full queue stops the reading, and so the sender; nothing is refused for want of
-//! room. Whatever ends the stream early, the lines that were complete are decided first.
+//! room. Whatever ends the stream early, the lines that were complete are decided first; but once storage has failed on a group, none of
+//! the later ones is decided, or it would overtake that.
 //!
 //! A stream for whose receipt there is no room is refused before it is read. Should others take the last room meanwhile, its events
 //! stay, and its answer says that there is no receipt.
@@ -102,7 +103,9 @@ async fn keep_receipt(state: &AppState, actor: Actor, tally: &mut Tally) -> Resu
             }
         }
         OnceAnswer::TooManyReceipts => tally.leave_without_receipt(),
-        OnceAnswer::Before(_) | OnceAnswer::KeyReused => return Err(Problem::internal()),
+        OnceAnswer::Before(_) | OnceAnswer::KeyReused | OnceAnswer::UnderWay => {
+            return Err(Problem::internal());
+        }
     }
     Ok(())
 }

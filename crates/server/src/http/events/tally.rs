@@ -167,7 +167,7 @@ impl Tally {
                     self.rejected.add(*index, &problem);
                 }
                 Ok(Outcome::Refused(refusal, Some(_))) => self.rejected.add(*index, &refusal.into()),
-                Err(failure @ Failure::Unavailable(_)) => return Err((*failure).into()),
+                Err(failure @ (Failure::Unavailable(_) | Failure::Stopping)) => return Err((*failure).into()),
                 Err(failure @ Failure::Internal) => {
                     let problem = (*failure).into();
                     self.bad.add(*index, &problem);

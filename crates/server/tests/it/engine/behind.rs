@@ -139,6 +139,46 @@ async fn groups_of_unknown_outcome_are_told_right_and_found_when_sent_again() {
 }
 
 #[tokio::test]
+async fn nothing_overtakes_a_group_of_its_row_that_was_written_behind_and_failed() {
+    const STEPS: [&str; 3] = ["picked_up", "in_warehouse", "in_transit"];
+    let script = Script::default();
+    let (stand, begun_ahead) = stand_of(&script).await;
+    // The first step's group fails behind, and then by itself.
+    script.lock().unwrap().push_back(Commit::Known);
+    script.lock().unwrap().extend([Commit::NotMade; 4]);
+    // All are queued before the writer begins.
+    let (go, wait) = sync_channel::<()>(1);
+    let mut block = pin!(stand.handle().with_writer(move |_| {
+        wait.recv().ok();
+        Ok(())
+    }));
+    begun(block.as_mut()).await;
+    let row = stand.handle().in_order();
+    let creations = (0..ORDERS).map(|order| stand.create(&name(0, order))).collect();
+    let mut told = vec![row.enqueue_patiently(submission(creations)).await.unwrap()];
+    for (status, seconds) in STEPS.into_iter().zip(1..) {
+        let report = |order: usize| stand.report(&name(0, order), status, seconds);
+        let step = submission((0..ORDERS).map(report).collect());
+        told.push(row.enqueue_patiently(step).await.unwrap());
+    }
+    go.send(()).unwrap();
+    block.await.unwrap();
+    let mut groups = Vec::new();
+    for told in told {
+        groups.push(told.wait().await.unwrap());
+    }
+    assert!(groups.remove(0).into_iter().all(|answer| answer.is_ok()));
+    let unavailable = Err(Failure::Unavailable(Trouble::Io));
+    assert!(
+        groups.iter().flatten().all(|answer| *answer == unavailable),
+        "{groups:?}"
+    );
+    assert!(begun_ahead.load(Ordering::Relaxed) > 0, "none was decided ahead");
+    assert_eq!(stand.statuses(&name(0, 1)), ["created"]);
+    stand.verify();
+}
+
+#[tokio::test]
 async fn what_came_while_a_group_lands_does_not_overtake_what_was_gathered_before() {
     let (closed, mut gate, observer) = Gate::new();
     let stand = Stand::start_with(Setting {

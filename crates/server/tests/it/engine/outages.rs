@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use model::command::{Change, OrderRef};
 use rusqlite::Connection;
-use server::engine::Failure;
+use server::engine::{Failure, GROUP_COMMANDS, Once, OnceAnswer, Submission};
 use store::Trouble;
 use store::folder::DATABASE_FILE;
 
-use super::unsure_store::{Commit, Script, UnsureStore};
-use super::{Setting, Stand, accepted, duplicate_of};
+use super::unsure_store::{Commit, HELD_KEY, Script, UnsureStore};
+use super::{Gate, Setting, Stand, accepted, at, duplicate_of, public_id, submission};
 use crate::replay::{many_orders, plan, replayed_by};
 
 async fn stand(script: &Script) -> Stand {
@@ -77,6 +78,107 @@ async fn a_group_that_another_writer_was_in_the_way_of_is_begun_again() {
     let overtaken = stand.one(stand.report("A-1", "in_warehouse", 2)).await;
     assert_eq!(overtaken, Err(Failure::Unavailable(Trouble::Busy)));
     accepted(stand.one(stand.report("A-1", "in_warehouse", 2)).await);
+    stand.verify();
+}
+
+/// A stand whose writer waits at the gate with the group of `A-0`: what is submitted meanwhile is the next group.
+async fn gathering(script: &Script, group_commands: usize) -> (Stand, Gate) {
+    let (closed, gate, observer) = Gate::new();
+    let script = script.clone();
+    let stand = Stand::start_with(Setting {
+        group_commands,
+        between: Box::new(move |store| Arc::new(UnsureStore::new(store, script))),
+        observer: Some(observer),
+        ..Setting::default()
+    })
+    .await;
+    *closed.lock().unwrap() = true;
+    let first = submission(vec![stand.create("A-0")]);
+    stand.handle().enqueue_patiently(first).await.unwrap();
+    gate.group();
+    (stand, gate)
+}
+
+#[tokio::test]
+async fn who_meets_another_writer_fails_alone_in_a_group() {
+    let script = Script::default();
+    let (stand, mut gate) = gathering(&script, GROUP_COMMANDS).await;
+    let mut group = Vec::new();
+    for number in 1..=4 {
+        let one = submission(vec![stand.create(&format!("A-{number}"))]);
+        group.push(stand.handle().enqueue_patiently(one).await.unwrap());
+    }
+    // The whole three times, then its front half once, and of that the first by itself.
+    script.lock().unwrap().extend([Commit::Overtaken; 3 + 1 + 3]);
+    gate.open();
+    let mut answers = Vec::new();
+    for told in group {
+        answers.push(told.wait().await.unwrap().remove(0));
+    }
+    assert_eq!(answers.remove(0), Err(Failure::Unavailable(Trouble::Busy)));
+    assert_eq!(answers.into_iter().map(accepted).count(), 3);
+    stand.created("A-1").await;
+    stand.verify();
+}
+
+#[tokio::test]
+async fn nothing_overtakes_what_storage_failed_on_in_a_row() {
+    let script = Script::default();
+    // Each is a group.
+    let (stand, mut gate) = gathering(&script, 1).await;
+    let row = stand.handle().in_order();
+    let mut told = Vec::new();
+    for (status, seconds) in [("picked_up", 1), ("in_warehouse", 2), ("in_transit", 3)] {
+        let step = submission(vec![stand.report("A-0", status, seconds)]);
+        told.push(row.enqueue_patiently(step).await.unwrap());
+    }
+    let order = OrderRef::Public(public_id("A-0"));
+    let cancel = Change::Cancel {
+        reason: None,
+        source: "api".into(),
+    };
+    let cancel = submission(vec![stand.change(order, cancel)]);
+    told.push(row.enqueue_patiently(cancel).await.unwrap());
+    script
+        .lock()
+        .unwrap()
+        .extend([Commit::Known, Commit::NotMade, Commit::NotMade, Commit::NotMade]);
+    gate.open();
+    let mut answers = Vec::new();
+    for told in told {
+        answers.push(told.wait().await.unwrap().remove(0));
+    }
+    accepted(answers.remove(0));
+    assert_eq!(answers, vec![Err(Failure::Unavailable(Trouble::Io)); 3]);
+    // Who has nothing to do with it goes on, and so does its caller with another row.
+    stand.created("A-1").await;
+    let again = submission(vec![stand.report("A-0", "in_warehouse", 2)]);
+    let again = stand.handle().in_order().submit(again).await.unwrap();
+    accepted(again.into_iter().next().unwrap());
+    stand.verify();
+}
+
+#[tokio::test]
+async fn a_key_that_another_writer_holds_is_told_to_be_and_keeps_nobody_waiting() {
+    let (stand, mut gate) = gathering(&Script::default(), GROUP_COMMANDS).await;
+    let keyed = Submission {
+        commands: vec![stand.create("A-1")],
+        once: Some(Once {
+            key: HELD_KEY,
+            body_hash: [1; 32],
+            not_before: at(0),
+        }),
+        ..Submission::default()
+    };
+    let keyed = stand.handle().enqueue_patiently(keyed).await.unwrap();
+    let innocent = submission(vec![stand.create("A-2")]);
+    let innocent = stand.handle().enqueue_patiently(innocent).await.unwrap();
+    gate.let_one_go();
+    assert_eq!(gate.group().commands, 2, "they are no group");
+    gate.open();
+    assert_eq!(keyed.wait_once().await, Ok(OnceAnswer::UnderWay));
+    accepted(innocent.wait().await.unwrap().remove(0));
+    stand.created("A-1").await;
     stand.verify();
 }
 

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use server::app::App;
-use server::engine::SubmitError;
+use server::engine::{Failure, SubmitError};
 use store::OpenError;
 use tempfile::TempDir;
 
@@ -107,6 +107,7 @@ async fn what_was_taken_before_the_end_is_answered_and_durable_and_nothing_after
             accepted(answer.unwrap().remove(0));
         }
         assert_eq!(handle.submit(report(5)).await, Err(SubmitError::Stopping));
+        assert_eq!(handle.with_writer(|_| Ok(())).await, Err(Failure::Stopping));
     }
     let stored = Stand::start_in(dir, clock, Setting::default()).await;
     assert_eq!((stored.client, stored.lifecycle), (client, lifecycle));

@@ -1,4 +1,5 @@
-//! A real store whose commits, on request, say that their outcome is unknown, or that another writer was in the way.
+//! A real store whose commits, on request, say that their outcome is unknown, or that another writer was in the way; and one key of which
+//! is always held by another writer.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,9 @@ pub(super) enum Commit {
     /// Nothing is stored, as another writer was in the way.
     Overtaken,
 }
+
+/// The key whose answer another writer is always about to store.
+pub(super) const HELD_KEY: [u8; 32] = [9; 32];
 
 pub(super) type Script = Arc<Mutex<VecDeque<Commit>>>;
 
@@ -220,7 +224,10 @@ impl Group for UnsureGroup<'_> {
     }
 
     fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
-        self.inner.answer(key)
+        match *key {
+            HELD_KEY => Err(Error::Contended("made up".to_owned())),
+            _ => self.inner.answer(key),
+        }
     }
 
     fn commit(

@@ -1,6 +1,8 @@
 //! Databases of PostgreSQL for tests, on the server of `dev/services`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use postgres::{Client, Config, NoTls};
 
@@ -78,6 +80,24 @@ impl Database {
         on_a_thread(&self.own(), sql.to_owned())
     }
 
+    /// Does something on a connection that stays open until what is given back is dropped.
+    pub(super) fn hold(&self, sql: &str) -> Held {
+        let (config, sql) = (self.own(), sql.to_owned());
+        let (say_held, held) = sync_channel::<()>(1);
+        let (release, released) = sync_channel::<()>(1);
+        let thread = std::thread::spawn(move || {
+            let mut client = config.connect(NoTls).unwrap();
+            client.batch_execute(&sql).unwrap();
+            say_held.send(()).unwrap();
+            released.recv().ok();
+        });
+        held.recv().unwrap();
+        Held {
+            release: Some(release),
+            thread: Some(thread),
+        }
+    }
+
     fn own(&self) -> Config {
         let mut config = self.server.clone();
         config.dbname(&self.name);
@@ -87,6 +107,21 @@ impl Database {
     fn drop_it(&self) -> Result<(), String> {
         let gone = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         on_a_thread(&self.server, gone)
+    }
+}
+
+/// A connection that stays open, with the locks it has, until this is dropped.
+pub(crate) struct Held {
+    release: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
     }
 }
 

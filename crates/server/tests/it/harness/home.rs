@@ -13,7 +13,7 @@ use server::settings::Secret;
 use store::folder::DATABASE_FILE;
 use tempfile::TempDir;
 
-use super::database::{Database, SERVER, server};
+use super::database::{Database, Held, SERVER, server};
 use super::process::{waybill, waybill_on};
 
 /// On which store the tests run: `sqlite`, or not said, and `postgres`.
@@ -100,6 +100,11 @@ impl Home {
                 command
             }
         }
+    }
+
+    /// Does something in the database of a [`Home::database`], on a connection that stays open until what is given back is dropped.
+    pub(crate) fn hold(&self, sql: &str) -> Held {
+        self.database.as_ref().expect("it is a folder").hold(sql)
     }
 
     /// Has the database do something, on a connection that no store knows of.

@@ -1,11 +1,15 @@
 //! `Idempotency-Key`: done once, answered as often as asked.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use futures_util::future::select;
 use serde_json::{Value, json};
 
 use crate::harness::front::{Front, Reply, client, driver, new_event, new_shipment, operator};
+
+/// Longest that an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn make(front: &Front, key: &str, body: &Value) -> Reply {
     front
@@ -151,6 +155,47 @@ async fn a_key_covers_a_batch_as_a_whole() {
     let first = send().await;
     assert_eq!(first.is(202)["queued"], 1);
     assert_replayed(&first, &send().await);
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_in_flight_until_it_is_decided_also_when_its_caller_has_gone_away() {
+    let front = Front::start_with(&[("PG_WRITERS", "1")]).await;
+    let number = front.shipment_of("client_001").await;
+    let event = new_event(&number, "picked_up", "2026-01-31T10:00:00Z");
+    let token = operator();
+    let post = || front.post_with(&token, "/events", ("idempotency-key", "k"), &event);
+    let (release, released) = mpsc::sync_channel::<()>(1);
+    let (hold, held) = tokio::sync::oneshot::channel();
+    let holding = front.engine.with_writer(move |_| {
+        hold.send(()).ok();
+        released.recv().ok();
+        Ok(())
+    });
+    let caller = async {
+        held.await.unwrap();
+        // The one that waits for the writer goes away, and its caller comes again.
+        let (told, waiting) = select(Box::pin(post()), Box::pin(post())).await.factor_first();
+        told.is_problem(409, "CONFLICT");
+        drop(waiting);
+        for _ in 0..20 {
+            let again = tokio::time::timeout(PATIENCE, post()).await;
+            again
+                .expect("it waits for the writer too")
+                .is_problem(409, "CONFLICT");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        release.send(()).unwrap();
+    };
+    let (done, ()) = tokio::join!(holding, caller);
+    done.unwrap();
+    let mut again = post().await;
+    while again.status == 409 {
+        again = post().await;
+    }
+    again.is(202);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(front.statuses(&number).await, ["created", "picked_up"]);
     front.end().await;
 }
 

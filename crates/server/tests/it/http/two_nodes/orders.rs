@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::harness::front::{Front, Reply, client, new_event, new_shipment, operator};
@@ -129,6 +129,48 @@ async fn a_key_sent_to_both_nodes_at_once_is_done_once() {
     }
     let listed = two.one.get(&operator(), "/shipments").await.is(200);
     assert_eq!(listed["pagination"]["total"], TRIES);
+    two.end().await;
+}
+
+/// Holds the one key that is stored, as a writer does that is about to store its answer; which is not stored any more.
+const HOLD_THE_KEY: &str = "\
+    SELECT pg_advisory_lock(('x' || encode(substr(key, 1, 8), 'hex'))::bit(64)::bigint) FROM answers; \
+    DELETE FROM answers";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_held_elsewhere_is_a_conflict_and_fails_nobody_else() {
+    let Some(two) = Two::start().await else { return };
+    let numbers = shipments_of(&two.one, "client_001", 40).await;
+    make(&two.one, "k").await.is(201);
+    let held = two.home.hold(HOLD_THE_KEY);
+    for (step, status) in ["picked_up", "in_warehouse", "in_transit", "delivered"]
+        .iter()
+        .enumerate()
+    {
+        let node = [&two.one, &two.other][step % 2];
+        let token = operator();
+        let events = numbers
+            .iter()
+            .map(|number| event_from(number, status, "scanner-1"));
+        let posts = events.map(|event| {
+            let token = token.clone();
+            async move { node.post(&token, "/events", &event).await }
+        });
+        let (told, keyed) = join(join_all(posts), join_all((0..4).map(|_| make(node, "k")))).await;
+        for reply in told {
+            reply.is(202);
+        }
+        for reply in keyed {
+            reply.is_problem(409, "CONFLICT");
+        }
+    }
+    drop(held);
+    make(&two.other, "k").await.is(201);
+    let again = make(&two.one, "k").await;
+    assert_eq!(
+        (again.status.as_u16(), again.header("idempotent-replayed")),
+        (201, "true")
+    );
     two.end().await;
 }
 
