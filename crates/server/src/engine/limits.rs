@@ -30,10 +30,10 @@ pub(super) const RENEW_PAUSE: Duration = Duration::from_secs(1);
 /// Random ids tried for a new order before it fails: the chance of one being taken is below 1 in 10,000.
 pub(super) const ID_TRIES: u32 = 8;
 /// Refused commands kept of one principal: enough for a device that reports wrongly for weeks to be looked into, and at most
-/// ≈ 2 GB of a sender that means harm.
+/// ≈ 2 GB of a sender that means harm. Of several writers each may add a group's worth before it sees what the others kept.
 pub const DEAD_LETTERS_PER_PRINCIPAL: u64 = 100_000;
 /// Receipts of batches kept of one principal, one of many rejected events counting once more for each KiB: a batch every 2.6 seconds for
-/// the thirty days that they are kept, and ≈ 1.5 GB of a sender that means harm.
+/// the thirty days that they are kept, and ≈ 1.5 GB of a sender that means harm. Of several writers, as above.
 pub const BATCH_RECEIPTS_PER_PRINCIPAL: u64 = 1_000_000;
 /// Numbers of parties remembered by their names: some 10 MB at most. Those forgotten are asked for again.
 pub(super) const KNOWN_PARTIES: usize = 100_000;
