@@ -94,11 +94,17 @@ fn warn_of_unused(settings: &Settings) {
     }
 }
 
+/// The settings that name the database.
+const DATABASE: &str = "PG_DSN (or DATABASE_URL)";
+
 /// A database is found by settings, which its own words do not name; a data folder names itself.
 fn with_setting(error: ServeError, place: &StorePlace) -> Problem {
     match (&error, place) {
         (ServeError::Start(StartError::Open(why)), StorePlace::Postgres(_)) => {
             format!("{}: {why}", setting_of(why)).into()
+        }
+        (ServeError::Start(StartError::Store(why)), StorePlace::Postgres(_)) => {
+            format!("{DATABASE}: {why}").into()
         }
         _ => error.into(),
     }
@@ -109,7 +115,7 @@ const fn setting_of(why: &OpenError) -> &'static str {
     match why {
         OpenError::BadCertificates { .. } | OpenError::Untrusted { .. } => "PG_ROOT_CERTIFICATES",
         OpenError::BadReplicaAddress(_) => "PG_REPLICA_DSN",
-        _ => "PG_DSN (or DATABASE_URL)",
+        _ => DATABASE,
     }
 }
 

@@ -101,6 +101,30 @@ fn a_database_without_a_secret_for_tokens_is_refused_before_it_is_touched() {
 }
 
 #[test]
+fn a_start_waits_until_there_are_connections_enough_for_all_of_it() {
+    let Some(home) = Home::database() else { return };
+    let few = format!("waybill_few_{}", std::process::id());
+    let execute = |sql: String| home.execute(&sql).unwrap();
+    execute(format!(
+        "CREATE ROLE {few} LOGIN CONNECTION LIMIT 2; GRANT ALL ON SCHEMA public TO {few}"
+    ));
+    let dsn = home.dsn().unwrap();
+    let user = dsn.split("user=").nth(1).unwrap().split(' ').next().unwrap();
+    let dsn = dsn.replace(&format!("user={user}"), &format!("user={few}"));
+    // Enough to bring the schema up to date, not for the writers.
+    is_refused(&mut with_dsn(&home, &dsn), &["PG_DSN"]);
+    let mut patient = with_dsn(&home, &dsn);
+    let running = Running::start(patient.env("PG_CONNECT_WAIT_S", "60").env("LOG_LEVEL", "warn"));
+    // It waits by now, or it will.
+    execute(format!("ALTER ROLE {few} CONNECTION LIMIT -1"));
+    address(&running);
+    stop(running);
+    execute(format!(
+        "REASSIGN OWNED BY {few} TO CURRENT_USER; DROP OWNED BY {few}; DROP ROLE {few}"
+    ));
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let Some(home) = Home::database() else { return };
     let running = Running::start(&mut serve(&home));
