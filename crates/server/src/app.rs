@@ -28,6 +28,11 @@ pub enum StartError {
     /// The writer thread panicked.
     #[error("the writer failed: what was not answered is not decided, the log has the reason")]
     WriterDied,
+    /// Storage does not answer while it is closed.
+    #[error(
+        "the store did not take in time what was accepted (SHUTDOWN_GRACE_S): what was not answered may not be decided"
+    )]
+    Unfinished,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
@@ -39,7 +44,7 @@ impl StartError {
         match self {
             Self::Open(error) => error.is_worth_waiting(),
             Self::Store(error) => error.may_pass(),
-            Self::WriterDied | Self::Random(_) => false,
+            Self::WriterDied | Self::Unfinished | Self::Random(_) => false,
         }
     }
 }

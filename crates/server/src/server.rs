@@ -3,7 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -19,6 +20,9 @@ use crate::settings::{Secret, Settings};
 
 /// The part of the grace time that connections have to end.
 const CONNECTIONS_GRACE: f64 = 0.75;
+
+/// What closing the store may take in any case.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +182,7 @@ impl Server {
     /// Serves until `shutdown` ends; then takes no more, finishes what was accepted, and closes the store.
     ///
     /// # Errors
-    /// [`StartError::WriterDied`].
+    /// [`StartError::WriterDied`], [`StartError::Unfinished`].
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let (stop, stopped) = watch::channel(false);
         let until_stop = |mut stopped: watch::Receiver<bool>| async move {
@@ -197,12 +201,14 @@ impl Server {
                 }
             }
         };
+        let told_at = OnceLock::new();
         let announce = async {
             tokio::select! {
                 () = shutdown => tracing::info!("stopping: what was accepted is finished first"),
                 // Whoever supervises starts it again: what the writer had is found out then.
                 () = handle.writer_ended() => tracing::error!("a writer failed: stopping"),
             }
+            told_at.get_or_init(Instant::now);
             stop.send_replace(true);
         };
         let (finished, (), (), ()) = tokio::join!(
@@ -214,7 +220,14 @@ impl Server {
         if !finished {
             tracing::warn!("some connections did not end within {grace:?} and were cut");
         }
-        self.app.stop().await?;
+        let since = told_at.get().map(Instant::elapsed).unwrap_or_default();
+        let left = self
+            .settings
+            .shutdown_grace
+            .saturating_sub(since)
+            .max(LAST_MOMENT);
+        let stopped = tokio::time::timeout(left, self.app.stop()).await;
+        stopped.map_err(|_| StartError::Unfinished)??;
         tracing::info!("stopped");
         Ok(())
     }

@@ -236,6 +236,8 @@ pub fn main() -> ExitCode {
             Command::Completions(completions) => completions.run(),
         }
     });
+    // What still blocks then, does so on storage that does not answer.
+    runtime.shutdown_background();
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithFindings) => ExitCode::from(1),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::harness::front::{SECRET, admin};
 use crate::harness::home::Home;
 use crate::harness::process::{Ended, Running, run};
+use crate::harness::services::OwnPostgres;
 use crate::harness::wire::Wire;
 use crate::replay::five_orders;
 
@@ -122,6 +123,32 @@ fn a_start_waits_until_there_are_connections_enough_for_all_of_it() {
     execute(format!(
         "REASSIGN OWNED BY {few} TO CURRENT_USER; DROP OWNED BY {few}; DROP ROLE {few}"
     ));
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_while_its_database_stands_still_ends_within_its_grace() {
+    let Some(database) = OwnPostgres::start() else {
+        return;
+    };
+    let home = Home::on(&database.dsn().parse().unwrap());
+    let running = Running::start(serve(&home).env("SHUTDOWN_GRACE_S", "3"));
+    let node = address(&running);
+    database.pause();
+    let began = Instant::now();
+    let caller = std::thread::spawn(move || {
+        let mut wire = Wire::connect(node, &admin()).unwrap();
+        let wish = r#"{"username":"somebody","password":"correct horse","name":"Some Body"}"#;
+        // Whatever comes of it.
+        drop(wire.post("/api/v1/users", &[], wish));
+    });
+    // Enough for the request to be at the writer; if it is not, the stop is only easier.
+    std::thread::sleep(Duration::from_millis(500));
+    running.terminate();
+    let ended = running.wait();
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(matches!(ended.code(), Some(0 | 2)), "{ended:?}");
+    database.resume();
+    caller.join().unwrap();
 }
 
 #[test]
