@@ -35,6 +35,12 @@ const FULL: Scale = Scale {
     rounds: 3,
     reads: 100_000,
 };
+/// Reads take longer there, and ten million entries many minutes.
+const FULL_ON_POSTGRES: Scale = Scale {
+    rounds: 2,
+    reads: 10_000,
+    ..FULL
+};
 const QUICK: Scale = Scale {
     sizes: &[5_000, 20_000],
     cohort: 1_000,
@@ -59,7 +65,11 @@ struct Rates {
 }
 
 pub(crate) fn run(quick: bool, ground: Ground, figures: &mut Figures) -> Result<(), Problem> {
-    let scale = if quick { &QUICK } else { &FULL };
+    let scale = match (quick, ground) {
+        (true, _) => &QUICK,
+        (false, Ground::Embedded) => &FULL,
+        (false, Ground::Postgres) => &FULL_ON_POSTGRES,
+    };
     runtime()?.block_on(measure(scale, ground, figures))
 }
 
