@@ -139,7 +139,7 @@ pub trait Group {
     /// Whatever reading gives.
     fn dead_letters_of(&mut self, actor: PartyId) -> Result<u64, Error>;
 
-    /// As how many the receipts of a principal's batches count, those of this group left out: see [`BatchReceipt::weight`].
+    /// As how many the receipts of a principal's batches count, those of this group left out: see [`BatchReceipt::weight`](crate::BatchReceipt::weight).
     ///
     /// # Errors
     /// Whatever reading gives.
