@@ -109,7 +109,7 @@ impl App {
                 group_commands: GROUP_COMMANDS,
                 queue_wait: QUEUE_WAIT,
                 quotas,
-                observer: observer.clone().map(|observer| Box::new(observer) as Observer),
+                observer: observer.clone(),
             })?)
         })?;
         Ok(Self { engine })

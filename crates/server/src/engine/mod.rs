@@ -69,10 +69,12 @@ pub type Observer = Box<dyn Observe>;
 
 /// An observer that several writers tell, one at a time.
 #[derive(Clone)]
-pub(crate) struct SharedObserver(Arc<Mutex<Observer>>);
+pub struct SharedObserver(Arc<Mutex<Observer>>);
 
 impl SharedObserver {
-    pub(crate) fn new(observer: Observer) -> Self {
+    /// Shares an observer.
+    #[must_use]
+    pub fn new(observer: Observer) -> Self {
         Self(Arc::new(Mutex::new(observer)))
     }
 
@@ -134,7 +136,7 @@ pub struct Options {
     /// What is kept of one principal at most.
     pub quotas: Quotas,
     /// Told of every group.
-    pub observer: Option<Observer>,
+    pub observer: Option<SharedObserver>,
 }
 
 /// A running engine.
@@ -155,7 +157,6 @@ impl Engine {
         let listener = options.store.listener()?;
         let news = News::new(options.store.reading(|reader| reader.last_position())?);
         let (lanes, queues) = Lanes::new(options.writers, options.queue_commands);
-        let observer = options.observer.map(SharedObserver::new);
         let mut random = options.random;
         let mut writers = Vec::with_capacity(queues.len());
         for queue in queues {
@@ -171,7 +172,7 @@ impl Engine {
                 },
                 group_commands: options.group_commands,
                 news: news.clone(),
-                observer: observer.clone().map(|observer| Box::new(observer) as Observer),
+                observer: options.observer.clone(),
                 unsettled: None,
                 flight: None,
                 taking_apart_until: None,

@@ -1,7 +1,6 @@
 //! That the log has grown: told to whoever reads it, whichever node wrote. So are definitions of lifecycles that others have stored.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
@@ -27,21 +26,17 @@ impl News {
 
     /// The log has grown to here, if that is news: of two writers the later may tell first.
     pub(super) fn grown_to(&self, position: Position) {
-        tell(&self.0, position);
+        self.0.send_if_modified(|known| {
+            let is_news = position > *known;
+            *known = position.max(*known);
+            is_news
+        });
     }
 }
 
-fn tell(news: &watch::Sender<Position>, position: Position) {
-    news.send_if_modified(|known| {
-        let is_news = position > *known;
-        *known = position.max(*known);
-        is_news
-    });
-}
-
-/// A thread that hears of what other nodes write.
+/// A thread that hears of what other nodes write. It ends with this.
 pub(super) struct Follower {
-    stop: Arc<AtomicBool>,
+    running: Arc<()>,
     thread: JoinHandle<()>,
 }
 
@@ -52,44 +47,44 @@ impl Follower {
         news: &News,
         catalogue: &Arc<Catalogue>,
     ) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let running = Arc::new(());
         let following = Following {
-            store: Arc::downgrade(store),
+            store: store.clone(),
             listener,
             news: news.clone(),
             catalogue: catalogue.clone(),
-            stop: stop.clone(),
+            running: Arc::downgrade(&running),
         };
         let thread = std::thread::Builder::new()
             .name("follower".to_owned())
             .spawn(move || following.run())?;
-        Ok(Self { stop, thread })
+        Ok(Self { running, thread })
     }
 
-    /// Ends it, within [`POLL`] and the time of one read.
+    /// Waits for its end, which comes within [`POLL`] and the time of one read. Whether it ended well.
     pub(super) fn end(self) -> bool {
-        self.stop.store(true, Ordering::Relaxed);
+        drop(self.running);
         self.thread.join().is_ok()
     }
 }
 
 struct Following {
-    store: Weak<dyn Store>,
+    store: Arc<dyn Store>,
     listener: Box<dyn Listener>,
     news: News,
     catalogue: Arc<Catalogue>,
-    stop: Arc<AtomicBool>,
+    /// None left: nobody wants to know any more.
+    running: Weak<()>,
 }
 
 impl Following {
     fn run(mut self) {
         let mut trouble = None;
-        while !self.stop.load(Ordering::Relaxed) {
+        while self.running.strong_count() > 0 {
             // Told or not: what is lost of the telling costs this long.
             self.listener.wait(POLL);
-            let Some(store) = self.store.upgrade() else { return };
-            tell_of(&mut trouble, store.trouble());
-            match self.look(&*store) {
+            tell_of(&mut trouble, self.store.trouble());
+            match self.look() {
                 Ok(position) => self.news.grown_to(position),
                 Err(error) => tracing::debug!(error.detail = %error, "the end of the log cannot be read"),
             }
@@ -97,9 +92,10 @@ impl Following {
     }
 
     /// Where the log ends. Definitions that have come are read before: the log may have orders that live by them.
-    fn look(&self, store: &dyn Store) -> Result<Position, Error> {
-        let (stored, position) =
-            store.reading(|reader| Ok((reader.lifecycles_stored()?, reader.last_position()?)))?;
+    fn look(&self) -> Result<Position, Error> {
+        let (stored, position) = self
+            .store
+            .reading(|reader| Ok((reader.lifecycles_stored()?, reader.last_position()?)))?;
         if stored > self.catalogue.known().len() {
             self.catalogue.renew_if_due();
         }

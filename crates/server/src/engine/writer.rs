@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use store::{CommitId, Error, Store, Trouble, Writer};
 use tokio::sync::mpsc;
 
-use super::Observer;
 use super::answer::{Answer, Failure, OnceAnswer};
 use super::group;
 use super::handle::Work;
@@ -20,6 +19,7 @@ use super::units::{
     Batch, Gathered, Pending, Unit, can_be_parted, earlier_answers, fail_each, parted, queued_since,
     take_answers, to_decide, without_overtakers,
 };
+use super::{Observe, SharedObserver};
 
 pub(super) struct WriterLoop {
     pub(super) writer: Box<dyn Writer>,
@@ -27,7 +27,7 @@ pub(super) struct WriterLoop {
     pub(super) judge: Judge,
     pub(super) group_commands: usize,
     pub(super) news: News,
-    pub(super) observer: Option<Observer>,
+    pub(super) observer: Option<SharedObserver>,
     /// A commit that may be durable or not: found out before anything else is committed.
     pub(super) unsettled: Option<CommitId>,
     pub(super) flight: Option<Flight>,

@@ -31,7 +31,7 @@ use rand::rngs::StdRng;
 use server::clock::{Clock, ManualClock};
 use server::engine::{
     Accepted, Answer, Command, Engine, GROUP_COMMANDS, GroupObservation, Handle, Observer, Options, Outcome,
-    Quotas, Submission,
+    Quotas, SharedObserver, Submission,
 };
 use store::folder::DataFolder;
 use store::sqlite::{SqliteOptions, SqliteStore};
@@ -301,7 +301,7 @@ fn engine(dir: &std::path::Path, clock: Arc<ManualClock>, setting: Setting) -> E
             dead_letters: setting.dead_letters_per_principal,
             ..Quotas::default()
         },
-        observer: setting.observer,
+        observer: setting.observer.map(SharedObserver::new),
     })
     .unwrap()
 }
