@@ -42,13 +42,12 @@ impl Catalogue {
     /// Reads it again, unless that was done just before. One that cannot be read, as of a newer version, is told of and leaves
     /// what is known.
     pub(super) fn renew_if_due(&self) {
-        {
-            let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
-            if renewed_at.is_some_and(|at| at.elapsed() < RENEW_PAUSE) {
-                return;
-            }
-            *renewed_at = Some(Instant::now());
+        // Held until it is done: who comes meanwhile finds what was read, and does not go away without it.
+        let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if renewed_at.is_some_and(|at| at.elapsed() < RENEW_PAUSE) {
+            return;
         }
+        *renewed_at = Some(Instant::now());
         if let Err(error) = self.renew() {
             tracing::warn!(error.detail = %error, "definitions of lifecycles that another node stored cannot be read");
         }
