@@ -68,7 +68,9 @@ impl GroupState<'_> {
             kind: entry.kind,
             last_version: entry.version,
             status: entry.status,
+            previous: None,
             recorded_at: entry.recorded_at,
+            updated_at: entry.recorded_at,
         };
         self.count_transition(create.lifecycle, None, entry.status);
         self.entries.push((slot, entry));
