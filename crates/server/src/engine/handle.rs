@@ -242,7 +242,10 @@ impl Handle {
     #[must_use]
     pub fn lifecycles(&self) -> Vec<(LifecycleId, Arc<Lifecycle>)> {
         let known = self.parts.catalogue.known();
-        known.iter().map(|(id, lifecycle)| (*id, lifecycle.clone())).collect()
+        known
+            .iter()
+            .map(|(id, lifecycle)| (*id, lifecycle.clone()))
+            .collect()
     }
 
     /// All definitions of a name.
