@@ -54,6 +54,7 @@ impl GroupState<'_> {
             lifecycle: create.lifecycle,
             owner: create.owner,
             reference: create.reference.clone(),
+            contact: create.contact.clone(),
             created_at: entry.recorded_at,
             details,
         });
