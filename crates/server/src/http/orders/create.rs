@@ -231,12 +231,14 @@ fn command(
     occurred_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Create, Problem> {
+    let customer = told.details.customer.as_ref();
     let create = Create {
         id: NewId::Random(PublicId::order_id(random()?)),
         lifecycle,
         owner,
         actor,
         reference: told.reference.clone(),
+        contact: customer.and_then(|customer| customer.contact.clone()),
         details: told.details.to_json(),
         occurred_at,
         source: "api".into(),

@@ -11,6 +11,7 @@ pub(crate) mod details;
 mod force;
 mod history;
 mod lifecycles;
+mod list;
 mod order;
 mod read;
 mod status;
@@ -24,7 +25,8 @@ use super::state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(create::create_order))
+        .routes(routes!(create::create_order, list::list_orders))
+        .routes(routes!(list::list_all_orders))
         .routes(routes!(read::order))
         .routes(routes!(read::order_status, status::report_status))
         .routes(routes!(history::history))

@@ -2,14 +2,14 @@
 //!
 //! A field that another lifecycle takes is no unknown one: it is refused with the reason, as leaving it out silently would be a lie.
 
-use model::limits::{MAX_AHEAD, MAX_SOURCE_CHARS};
+use model::limits::{MAX_AHEAD, MAX_CONTACT_CHARS, MAX_SOURCE_CHARS};
 use model::time::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::fields::Fields;
-use super::super::limits::{ADDRESS_CHARS, CONTACT_CHARS, ITEM_QUANTITY, ORDER_ITEMS};
+use super::super::limits::{ADDRESS_CHARS, ITEM_QUANTITY, ORDER_ITEMS};
 use super::super::problem::Problem;
 use super::super::raw_metadata::WithMetadata;
 use super::details::{Customer, Item};
@@ -199,7 +199,7 @@ impl Wish {
 fn read_customer(fields: &mut Fields<'_>, value: &Value) -> Option<Customer> {
     let mut customer = Fields::under(value, "customer.".to_owned());
     let name = customer.text("name", MAX_SOURCE_CHARS);
-    let contact = customer.text("contact", CONTACT_CHARS);
+    let contact = customer.text("contact", MAX_CONTACT_CHARS);
     fields.take_in(customer);
     Some(Customer {
         name: name?.into(),
