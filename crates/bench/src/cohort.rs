@@ -56,12 +56,17 @@ pub(crate) fn open_store(folder: &Path) -> Result<SqliteStore, Problem> {
 impl Bench {
     /// Starts an engine on the store of a folder.
     pub(crate) async fn start(folder: &Path, seed: u64) -> Result<Self, Problem> {
+        Self::start_scaled(folder, seed, DelayScale::ONE).await
+    }
+
+    /// With automatic delays stretched.
+    pub(crate) async fn start_scaled(folder: &Path, seed: u64, scale: DelayScale) -> Result<Self, Problem> {
         let engine = Engine::start(Options {
             writers: NonZeroUsize::MIN,
             store: Arc::new(open_store(folder)?),
             clock: Arc::new(SystemClock),
             random: StdRng::seed_from_u64(seed),
-            scale: DelayScale::ONE,
+            scale,
             queue_commands: QUEUE_COMMANDS,
             group_commands: GROUP_COMMANDS,
             queue_wait: QUEUE_WAIT,
@@ -90,10 +95,17 @@ impl Bench {
 
     /// Makes shipments.
     pub(crate) async fn create(&mut self, count: usize) -> Result<Vec<PublicId>, Problem> {
+        self.create_of("shipment", count).await
+    }
+
+    /// Makes orders of a lifecycle.
+    pub(crate) async fn create_of(
+        &mut self,
+        lifecycle: &str,
+        count: usize,
+    ) -> Result<Vec<PublicId>, Problem> {
         let handle = self.engine.handle().clone();
-        let (lifecycle, _) = handle
-            .lifecycle_named("shipment")
-            .ok_or("no shipment lifecycle")?;
+        let (lifecycle, _) = handle.lifecycle_named(lifecycle).ok_or("no such lifecycle")?;
         let mut made = Vec::with_capacity(count);
         while made.len() < count {
             let mut commands = Vec::with_capacity(BATCH);

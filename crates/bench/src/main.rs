@@ -58,6 +58,8 @@ enum Scenario {
     Growth,
     /// Start, memory, disk.
     Footprint,
+    /// Orders that advance by themselves: waiting, and due all at once.
+    Timers,
     /// Batches over HTTP to durable, over PostgreSQL.
     Postgres,
     /// The same by two nodes over one database.
@@ -85,7 +87,7 @@ impl Scenario {
 }
 
 /// In the order of the table.
-const ALL: [Scenario; 13] = [
+const ALL: [Scenario; 14] = [
     Scenario::IngestBatch,
     Scenario::IngestSingle,
     Scenario::IngestNdjson,
@@ -94,6 +96,7 @@ const ALL: [Scenario; 13] = [
     Scenario::Read,
     Scenario::Growth,
     Scenario::Footprint,
+    Scenario::Timers,
     Scenario::Postgres,
     Scenario::PostgresTwoNodes,
     Scenario::PostgresRead,
@@ -147,6 +150,7 @@ fn run(scenario: Scenario, quick: bool, figures: &mut Figures) -> Result<(), Pro
         Scenario::Read => scenarios::read::run(quick, Ground::Embedded, figures),
         Scenario::Growth => scenarios::growth::run(quick, Ground::Embedded, figures),
         Scenario::Footprint => scenarios::footprint::run(quick, figures),
+        Scenario::Timers => scenarios::timers::run(quick, figures),
         Scenario::Postgres => scenarios::postgres::run(quick, figures),
         Scenario::PostgresTwoNodes => scenarios::postgres::run_two_nodes(quick, figures),
         Scenario::PostgresRead => scenarios::read::run(quick, Ground::Postgres, figures),

@@ -17,4 +17,5 @@ pub mod replay;
 pub mod secret_file;
 pub mod server;
 pub mod settings;
+pub mod timers;
 pub mod traffic;

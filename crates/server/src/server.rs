@@ -16,6 +16,7 @@ use crate::http::{self, Http, Metrics};
 use crate::place::StorePlace;
 use crate::secret_file;
 use crate::settings::{Secret, Settings};
+use crate::timers::Timers;
 
 /// The part of the grace time that connections have to end.
 const CONNECTIONS_GRACE: f64 = 0.75;
@@ -78,6 +79,7 @@ pub struct Server {
     app: App,
     http: Http,
     housekeeping: Housekeeping,
+    timers: Timers,
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
     address: SocketAddr,
@@ -157,6 +159,9 @@ impl Server {
                 engine: app.engine().handle().clone(),
                 dead_letters_kept_days: settings.dead_letter_keep_days,
             },
+            timers: Timers {
+                engine: app.engine().handle().clone(),
+            },
             app,
             http,
             listener,
@@ -210,10 +215,11 @@ impl Server {
             told_at.get_or_init(Instant::now);
             stop.send_replace(true);
         };
-        let (finished, (), (), ()) = tokio::join!(
+        let (finished, (), (), (), ()) = tokio::join!(
             self.http.serve(self.listener, until_stop(stopped.clone()), grace),
             serve_metrics,
             self.housekeeping.run(until_stop(stopped.clone())),
+            self.timers.run(until_stop(stopped.clone())),
             announce,
         );
         if !finished {

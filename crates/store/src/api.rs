@@ -121,6 +121,15 @@ pub trait Group {
     /// Whatever reading gives.
     fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error>;
 
+    /// Orders with something due by an instant, the longest due first, as [`Reader::due`] gives them. They are locked until the group
+    /// ends, and those that another writer holds at this moment are left out: of several writers that ask at once each gets others. So
+    /// nobody is waited for, and a group that asks before it names any order meets the order in which locks are taken: it may load what it
+    /// was given, and nothing else.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error>;
+
     /// A key for an order born in this group.
     fn next_order_key(&mut self) -> OrderKey;
 

@@ -11,4 +11,5 @@ pub(crate) mod postgres;
 pub(crate) mod read;
 pub(crate) mod singly;
 pub(crate) mod storage;
+pub(crate) mod timers;
 pub(crate) mod visible;

@@ -14,6 +14,7 @@ use super::Quotas;
 use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::catalogue::Catalogue;
 use super::commands::Submission;
+use super::due::{DueWork, LeftOut};
 use super::lanes::{LaneIndex, Lanes};
 use super::limits::KNOWN_PARTIES;
 use super::news::News;
@@ -56,6 +57,8 @@ pub(super) enum Work {
     Submission(Box<Pending>),
     /// Something else for the writer to do, between groups.
     Task(Task),
+    /// Orders whose time has come, in a group of their own.
+    Due(DueWork),
     /// Take no more.
     Close,
 }
@@ -69,6 +72,7 @@ pub(super) struct Parts {
     pub(super) queue_wait: Duration,
     pub(super) quotas: Quotas,
     pub(super) news: News,
+    pub(super) left_out: LeftOut,
 }
 
 /// Submits commands and answers questions about what became of them.
@@ -156,6 +160,28 @@ impl Handle {
             reply.send(job(writer).map_err(|error| failure(&error))).ok();
         });
         let sent = self.parts.lanes.send_task(Work::Task(task)).await;
+        sent.map_err(|_| Failure::Stopping)?;
+        answer.await.map_err(|_| Failure::Stopping)?
+    }
+
+    /// Has orders do what is due of them by now, at most so many, in one transaction: the longest due first, and those that another node is
+    /// about to advance left out. Gives how many were taken up: if as many as could be, there may be more.
+    ///
+    /// A reader looks first: while nothing is due, it costs the writers nothing.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was due still is.
+    pub async fn advance_due(&self, limit: u32) -> Result<usize, Failure> {
+        let (store, left_out) = (self.parts.store.clone(), self.parts.left_out.clone());
+        let now = self.parts.clock.now();
+        let look = tokio::task::spawn_blocking(move || left_out.is_any_due(&*store, now));
+        let is_any_due = look.await.map_err(|_| Failure::Internal)?;
+        if !is_any_due.map_err(|error| failure_of(&error))? {
+            return Ok(0);
+        }
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Due(DueWork { limit, reply });
+        let sent = self.parts.lanes.send(self.parts.lanes.idlest(), work).await;
         sent.map_err(|_| Failure::Stopping)?;
         answer.await.map_err(|_| Failure::Stopping)?
     }
@@ -301,7 +327,12 @@ impl Handle {
         place: OwnedSemaphorePermit,
     ) -> Result<Answers, SubmitError> {
         let (reply, answers) = oneshot::channel();
-        let work = Work::Submission(Box::new(Pending::new(submission, reply, place, self.row.clone())));
+        let work = Work::Submission(Box::new(Pending::new(
+            submission,
+            reply,
+            Some(place),
+            self.row.clone(),
+        )));
         self.parts.lanes.send(lane, work).await?;
         Ok(Answers(answers))
     }
@@ -309,6 +340,10 @@ impl Handle {
 
 fn failure(error: &store::Error) -> Failure {
     tracing::error!(error.detail = %error, "the writer failed on a task");
+    failure_of(error)
+}
+
+pub(super) const fn failure_of(error: &store::Error) -> Failure {
     match error {
         store::Error::Unavailable { trouble, .. } | store::Error::OutcomeUnknown { trouble, .. } => {
             Failure::Unavailable(*trouble)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::time::Span;
+
 /// Places in the queue before a writer: a command takes one, and one more for each KiB of details or metadata, until it is answered.
 /// Four groups: about a tenth of a second of the writer's work, and ≈ 50 MB at most, but for one submission that is larger by itself.
 pub const QUEUE_COMMANDS: usize = 32_768;
@@ -27,6 +29,12 @@ pub(super) const CONTENDED_WAIT: Duration = Duration::from_secs(2);
 pub(super) const POLL: Duration = Duration::from_millis(200);
 /// Between two looks for definitions of lifecycles that are not known: whoever asks for one that nobody has costs a connection.
 pub(super) const RENEW_PAUSE: Duration = Duration::from_secs(1);
+/// How long an order is left alone that does not do what is due of it, as the server fails on it: finding it out costs a dozen commits, and
+/// whoever mends the cause waits no longer than this.
+pub(super) const LEFT_OUT_FOR: Span = Span::from_seconds(300);
+/// Such orders remembered: more of them, and the store is to be mended first. With a page of what is due they are few enough to be read in
+/// one query.
+pub(super) const LEFT_OUT_ORDERS: usize = 4_096;
 /// Random ids tried for a new order before it fails: the chance of one being taken is below 1 in 10,000.
 pub(super) const ID_TRIES: u32 = 8;
 /// Refused commands kept of one principal: enough for a device that reports wrongly for weeks to be looked into, and at most

@@ -11,6 +11,7 @@
 mod answer;
 mod catalogue;
 mod commands;
+mod due;
 mod group;
 mod handle;
 mod judge;
@@ -43,6 +44,7 @@ use store::Store;
 
 use crate::clock::Clock;
 use catalogue::Catalogue;
+use due::LeftOut;
 use judge::Judge;
 use lanes::Lanes;
 use news::{Follower, News};
@@ -56,6 +58,8 @@ pub trait Observe: Send {
     fn repeated(&mut self, _duplicates: usize) {}
     /// Storage failed.
     fn failed(&mut self) {}
+    /// Orders did what was due of them, each so much later than it was.
+    fn advanced(&mut self, _late: &[Duration]) {}
 }
 
 impl<F: FnMut(&GroupObservation) + Send> Observe for F {
@@ -94,6 +98,10 @@ impl Observe for SharedObserver {
 
     fn failed(&mut self) {
         self.lock().failed();
+    }
+
+    fn advanced(&mut self, late: &[Duration]) {
+        self.lock().advanced(late);
     }
 }
 
@@ -157,6 +165,7 @@ impl Engine {
         let listener = options.store.listener()?;
         let news = News::new(options.store.reading(|reader| reader.last_position())?);
         let (lanes, queues) = Lanes::new(options.writers, options.queue_commands);
+        let left_out = LeftOut::default();
         let mut random = options.random;
         let mut writers = Vec::with_capacity(queues.len());
         for queue in queues {
@@ -175,6 +184,7 @@ impl Engine {
                 observer: options.observer.clone(),
                 unsettled: None,
                 flight: None,
+                left_out: left_out.clone(),
                 taking_apart_until: None,
             };
             let thread = std::thread::Builder::new().name("writer".to_owned());
@@ -196,6 +206,7 @@ impl Engine {
             queue_wait: options.queue_wait,
             quotas: options.quotas,
             news,
+            left_out,
         });
         Ok(Self {
             handle,

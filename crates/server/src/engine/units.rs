@@ -29,8 +29,8 @@ pub(super) struct Pending {
     trouble: Option<Trouble>,
     /// What it must not overtake.
     row: Option<Arc<Row>>,
-    /// The place in the queue, free again when the caller is answered.
-    pub(super) place: OwnedSemaphorePermit,
+    /// The place in the queue, free again when the caller is answered; none of what the writer makes itself.
+    pub(super) place: Option<OwnedSemaphorePermit>,
     pub(super) queued_at: Instant,
 }
 
@@ -39,7 +39,7 @@ impl Pending {
     pub(super) fn new(
         submission: Submission,
         reply: oneshot::Sender<OnceAnswer>,
-        place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
         row: Option<Arc<Row>>,
     ) -> Self {
         Self {

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use store::{CommitId, Error, Store, Trouble, Writer};
+use store::{CommitId, Error, Group, Store, Trouble, Writer};
 use tokio::sync::mpsc;
 
 use super::answer::{Answer, Failure, OnceAnswer};
-use super::group;
+use super::due::LeftOut;
 use super::handle::Work;
 use super::judge::{GroupObservation, Judge, Ready};
 use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES, CONTENDED_WAIT};
@@ -31,6 +31,8 @@ pub(super) struct WriterLoop {
     /// A commit that may be durable or not: found out before anything else is committed.
     pub(super) unsettled: Option<CommitId>,
     pub(super) flight: Option<Flight>,
+    /// Orders that are not advanced for now.
+    pub(super) left_out: LeftOut,
     /// Another writer stays in the way of the group: until when it is taken apart for it.
     pub(super) taking_apart_until: Option<Instant>,
 }
@@ -91,6 +93,11 @@ impl WriterLoop {
                     self.land();
                     task(&mut *self.writer);
                 }
+                Work::Due(due) => {
+                    self.run_group(std::mem::take(gathered));
+                    self.land();
+                    self.advance_due(due);
+                }
                 Work::Close => queue.close(),
             }
             next = if gathered.places < self.group_commands {
@@ -117,7 +124,7 @@ impl WriterLoop {
     }
 
     /// Decides, commits and answers.
-    fn write_now(&mut self, mut batch: Batch) {
+    pub(super) fn write_now(&mut self, mut batch: Batch) {
         self.taking_apart_until = None;
         self.decide(&mut batch.submissions, &batch.units);
         batch.answer();
@@ -324,25 +331,35 @@ impl WriterLoop {
         }
     }
 
-    fn observe_failure(&mut self) {
+    pub(super) fn observe_failure(&mut self) {
         if let Some(observer) = &mut self.observer {
             observer.failed();
         }
     }
 
-    /// One transaction. An unknown outcome is settled by the commit's id: either it is there, or the same is done again.
+    /// One transaction.
     fn attempt(&mut self, group: &[Pending], units: &[Unit]) -> Result<Vec<OnceAnswer>, Error> {
         let earlier: Vec<Vec<Answer>> = units.iter().map(|unit| earlier_answers(group, unit)).collect();
         let deciding = to_decide(group, units, &earlier);
         let queued_at = queued_since(group, units);
+        // A half of what was tried so often already is not waited for again.
+        let is_part = units.len() > 1 && self.taking_apart_until.is_some();
+        self.attempt_by(is_part, |judge, group| judge.decide(group, &deciding, queued_at))
+    }
+
+    /// One transaction, with what is decided in it. An unknown outcome is settled by the commit's id: either it is there, or the same is
+    /// done again.
+    pub(super) fn attempt_by(
+        &mut self,
+        is_part: bool,
+        mut decide: impl FnMut(&mut Judge, &mut dyn Group) -> Result<Ready, Error>,
+    ) -> Result<Vec<OnceAnswer>, Error> {
         self.settle()?;
         let mut pause = COMMIT_PAUSE;
         let mut tries = 1;
-        // A half of what was tried so often already is not waited for again.
-        let is_part = units.len() > 1 && self.taking_apart_until.is_some();
         loop {
             let commit = self.writer.next_commit()?;
-            let attempt = self.attempt_once(&deciding, commit, queued_at);
+            let attempt = self.attempt_once(commit, &mut decide);
             let (answers, result) = attempt.unwrap_or_else(|error| (Vec::new(), Err(error)));
             match result {
                 Ok(()) => return Ok(answers),
@@ -375,9 +392,8 @@ impl WriterLoop {
 
     fn attempt_once(
         &mut self,
-        units: &[group::Unit<'_>],
         commit: CommitId,
-        queued_at: Option<Instant>,
+        decide: impl FnOnce(&mut Judge, &mut dyn Group) -> Result<Ready, Error>,
     ) -> Result<(Vec<OnceAnswer>, Result<(), Error>), Error> {
         let mut transaction = self.writer.begin()?;
         let Ready {
@@ -385,7 +401,7 @@ impl WriterLoop {
             writes,
             at,
             mut observation,
-        } = self.judge.decide(&mut *transaction, units, queued_at)?;
+        } = decide(&mut self.judge, &mut *transaction)?;
         if writes.is_empty() {
             // Only repetitions and the like: what they repeat is durable, there is nothing to commit.
             drop(transaction);

@@ -36,6 +36,8 @@ pub(crate) struct Metrics {
     commit_seconds: Histogram,
     write_seconds: Histogram,
     database_errors: IntCounter,
+    timer_steps: IntCounter,
+    timer_lateness: Histogram,
     pub(crate) connections: IntGauge,
 }
 
@@ -75,6 +77,10 @@ impl Metrics {
             "db_write_latency_seconds",
             "Time of writing a group and making it durable",
         ))?;
+        let timer_lateness = Histogram::with_opts(buckets(
+            "timer_lateness_seconds",
+            "How long after it was due what orders do by themselves was done",
+        ))?;
         let connections = IntGauge::new("http_connections", "Connections open now")?;
         // Nothing of a broker yet: what is acknowledged by one or comes from one is none.
         counter("orders_produced_total", "Orders acknowledged by the broker")?;
@@ -84,6 +90,10 @@ impl Metrics {
             events_rejected: counter("events_rejected_total", "Events decided against")?,
             duplicates: counter("events_duplicate_total", "Events that were repetitions")?,
             database_errors: counter("db_errors_total", "Reads and writes that the database failed")?,
+            timer_steps: counter(
+                "timer_steps_total",
+                "What orders did by themselves when its time had come",
+            )?,
             queued_seconds: steps.with_label_values(&["queue"]),
             decide_seconds: steps.with_label_values(&["decide"]),
             commit_seconds: steps.with_label_values(&["commit"]),
@@ -91,6 +101,7 @@ impl Metrics {
             request_seconds,
             transitions,
             write_seconds,
+            timer_lateness,
             connections,
             registry: registry.clone(),
         };
@@ -99,6 +110,7 @@ impl Metrics {
         registry.register(Box::new(metrics.transitions.clone()))?;
         registry.register(Box::new(steps))?;
         registry.register(Box::new(metrics.write_seconds.clone()))?;
+        registry.register(Box::new(metrics.timer_lateness.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         metrics.show_all();
         Ok(metrics)
@@ -194,6 +206,14 @@ impl Observe for Metrics {
 
     fn failed(&mut self) {
         self.database_failed();
+    }
+
+    fn advanced(&mut self, late: &[Duration]) {
+        self.timer_steps
+            .inc_by(u64::try_from(late.len()).unwrap_or_default());
+        for late in late {
+            self.timer_lateness.observe(late.as_secs_f64());
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod outages;
 mod queue;
 mod receipts;
 mod refused_data;
+mod timers;
 mod traffic;
 mod unsure_store;
 

@@ -20,5 +20,6 @@ mod olist;
 mod replay;
 mod replay_over_http;
 mod settings;
+mod timers;
 mod user;
 mod where_the_store_is;

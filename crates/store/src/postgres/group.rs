@@ -2,7 +2,8 @@
 //!
 //! Locks are taken in one order by every group of every writer, so that no two wait for each other: the orders of the group
 //! by rising key, all at once; rows that have to be unique, sorted; the end of the log. An idempotency key is held only if
-//! it is free, and so is an order that is asked for later: a group that finds it held is begun again.
+//! it is free, and so is an order that is asked for later: a group that finds it held is begun again. What is due is taken by
+//! passing over what is held.
 //!
 //! The end of the log is taken after everything else was written, and the end of the transaction is sent right behind: the
 //! server waits for no answer of this process while it is held.
@@ -22,7 +23,7 @@ use super::receipts::{AnswerColumns, BatchColumns, ReceiptCounts, answers_of};
 use super::rows::{EntryColumns, HeadColumns, OrderColumns, SpilledColumns};
 use super::session::Step;
 use super::writer::PostgresWriter;
-use super::{audit, dead_letters, loads, receipts, rows};
+use super::{audit, dead_letters, due, loads, receipts, rows};
 use crate::api::Group;
 use crate::deltas::Deltas;
 use crate::digest::CommitDigest;
@@ -162,6 +163,12 @@ impl Group for PostgresGroup<'_> {
     fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
         self.writer
             .in_group(|session| rows::older_versions(session, order, hash))
+    }
+
+    fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error> {
+        let due = self.writer.in_group(|session| due::lock(session, by, limit))?;
+        self.has_loaded |= !due.is_empty();
+        Ok(due)
     }
 
     fn next_order_key(&mut self) -> OrderKey {

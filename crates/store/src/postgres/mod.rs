@@ -19,6 +19,7 @@ mod counts;
 mod dead_letters;
 mod driver;
 mod dsn;
+mod due;
 mod expiry;
 mod group;
 pub(crate) mod import;

@@ -20,7 +20,7 @@ use super::statements::{
     HEAD_COLUMNS, PLACEMENT_COLUMNS, head_columns, head_from_row, live_from, placement_from_row, sealed,
 };
 use super::{
-    api_keys, audit, clock, counts, dead_letters, integrity, lifecycles, lists, log, pages, parties,
+    api_keys, audit, clock, counts, dead_letters, due, integrity, lifecycles, lists, log, pages, parties,
     receipts, users,
 };
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
@@ -190,11 +190,7 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error> {
-        let sql = "SELECT order_key, due_at FROM order_heads WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-        let rows = self.session()?.query(sql, &[&by.as_nanos(), &page(limit)])?;
-        rows.iter()
-            .map(|row| Ok((OrderKey::new(get(row, 0)?), Timestamp::from_nanos(get(row, 1)?))))
-            .collect()
+        due::by(self.session()?, by, limit)
     }
 
     fn status_counts(&mut self) -> Result<Vec<StatusCount>, Error> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Statement};
 
 use super::statements::{entry_columns, entry_from_row};
 use super::writer::SqliteWriter;
-use super::{dead_letters, receipts, rows};
+use super::{dead_letters, due, receipts, rows};
 use crate::api::Group;
 use crate::error::Error;
 use crate::records::{
@@ -91,6 +91,11 @@ impl Group for SqliteGroup<'_> {
 
     fn older_versions(&mut self, order: OrderKey, hash: FingerprintHash) -> Result<Vec<Version>, Error> {
         rows::older_versions(self.writer.stored()?, order, hash)
+    }
+
+    fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error> {
+        // There is no other writer: nobody holds any of them.
+        due::by(self.writer.stored()?, by, limit)
     }
 
     fn next_order_key(&mut self) -> OrderKey {

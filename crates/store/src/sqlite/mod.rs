@@ -18,6 +18,7 @@ mod core;
 mod counts;
 mod dead_letters;
 mod deferred;
+mod due;
 pub(crate) mod export;
 mod group;
 mod held;

@@ -16,7 +16,7 @@ use super::deferred::AsOf;
 use super::group::walk;
 use super::lists::Statuses;
 use super::statements::{HEAD_COLUMNS, all, entry_columns, entry_from_row, head_columns, head_from_row};
-use super::{api_keys, audit, counts, dead_letters, lists, pages, receipts, users};
+use super::{api_keys, audit, counts, dead_letters, due, lists, pages, receipts, users};
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::digest::ONE_WRITER;
@@ -175,10 +175,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error> {
-        let sql = "SELECT order_key, due_at FROM order_heads WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
-        self.page(sql, by.as_nanos(), limit, |row| {
-            Ok((OrderKey::new(row.get(0)?), Timestamp::from_nanos(row.get(1)?)))
-        })
+        due::by(self.connection()?, by, limit)
     }
 
     fn status_counts(&mut self) -> Result<Vec<StatusCount>, Error> {

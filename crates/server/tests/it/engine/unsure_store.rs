@@ -203,6 +203,10 @@ impl Group for UnsureGroup<'_> {
         self.inner.older_versions(order, hash)
     }
 
+    fn due(&mut self, by: Timestamp, limit: u32) -> Result<Vec<(OrderKey, Timestamp)>, Error> {
+        self.inner.due(by, limit)
+    }
+
     fn next_order_key(&mut self) -> OrderKey {
         self.inner.next_order_key()
     }

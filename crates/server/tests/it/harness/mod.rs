@@ -1,6 +1,7 @@
 //! What several tests need: the real binary under watch, a store to compare with, and named skips.
 
 pub(crate) mod acknowledged;
+pub(crate) mod automatic;
 pub(crate) mod database;
 pub(crate) mod front;
 pub(crate) mod home;

@@ -139,6 +139,9 @@ pub(super) fn what_is_due_comes_longest_due_first(backend: &dyn Backend) {
     assert_eq!(store.reading(|reader| reader.due(third, 2)).unwrap(), all[..2]);
     let before_all = Timestamp::from_nanos(all[0].1.as_nanos() - 1);
     assert_eq!(store.reading(|reader| reader.due(before_all, 10)).unwrap(), []);
+    let mut group = clerk.writer.begin().unwrap();
+    assert_eq!(group.due(before_all, 10).unwrap(), []);
+    assert_eq!(group.due(third, 2).unwrap(), all[..2]);
 }
 
 pub(super) fn counts_follow_every_change_of_status(backend: &dyn Backend) {

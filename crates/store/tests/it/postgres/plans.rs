@@ -177,3 +177,31 @@ fn no_statement_reads_a_table_from_end_to_end() {
     });
     assert!(read.0 == 0 && read.1 < 500, "what is written: {read:?}");
 }
+
+#[test]
+fn what_is_due_is_found_by_its_index_and_no_more_of_it_is_locked_than_was_asked_for() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    fill(&database);
+    let store = database.open();
+    let meals: Vec<Wish> = (0..1_000)
+        .map(|key| created_for(&format!("M-{key}"), "food", 1))
+        .collect();
+    Peer::of(&*store).write(&[], &meals).unwrap();
+    drop(store);
+    let read = counting(&database, |store| {
+        let mut peers = [Peer::of(store), Peer::of(store)];
+        let mut groups = peers.each_mut().map(|peer| peer.writer.begin().unwrap());
+        let [one, other] = groups.each_mut();
+        let mut taken = one.due(Timestamp::MAX, 10).unwrap();
+        taken.extend(other.due(Timestamp::MAX, 10).unwrap());
+        let asked = store.reading(|reader| reader.due(Timestamp::MAX, 20)).unwrap();
+        assert_eq!(taken, asked, "the other takes what the one has left");
+        let load = |(order, _): &(OrderKey, Timestamp)| OrderRef::Key(*order);
+        let names: Vec<OrderRef> = taken[..10].iter().map(load).collect();
+        let loaded = one.load(&names.iter().collect::<Vec<_>>()).unwrap();
+        assert!(loaded.iter().all(Option::is_some));
+    });
+    assert!(read.0 == 0 && read.1 < 500, "what is due: {read:?}");
+}
