@@ -121,6 +121,7 @@ impl Bench {
                     },
                     actor: self.actor(),
                     reference: None,
+                    contact: None,
                     details: DETAILS.into(),
                     occurred_at: None,
                     source: "api".into(),

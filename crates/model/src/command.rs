@@ -5,7 +5,8 @@ use crate::entry::Location;
 use crate::fingerprint::{FingerprintHash, ReportHashes};
 use crate::ids::{LifecycleId, OrderKey, Owner, PartyId, Version};
 use crate::limits::{
-    MAX_DETAILS_BYTES, MAX_EVENT_ID_CHARS, MAX_METADATA_BYTES, MAX_SOURCE_CHARS, MAX_TEXT_CHARS,
+    MAX_CONTACT_CHARS, MAX_DETAILS_BYTES, MAX_EVENT_ID_CHARS, MAX_METADATA_BYTES, MAX_SOURCE_CHARS,
+    MAX_TEXT_CHARS,
 };
 use crate::public_id::PublicId;
 use crate::role::Role;
@@ -105,6 +106,8 @@ pub struct Create {
     pub actor: Actor,
     /// The customer's own reference, to search by.
     pub reference: Option<Box<str>>,
+    /// How the customer can be reached, to search by: it is told in the details as well, and kept nowhere else.
+    pub contact: Option<Box<str>>,
     /// What was told of the order: JSON, the bytes as received.
     pub details: Box<[u8]>,
     /// When it began in the world; now, if not said.
@@ -123,6 +126,7 @@ impl Create {
     pub fn checked(self) -> Result<Self, FieldError> {
         at_most_chars("source", Some(&self.source), MAX_SOURCE_CHARS)?;
         at_most_chars("customer_reference", self.reference.as_deref(), MAX_SOURCE_CHARS)?;
+        at_most_chars("customer.contact", self.contact.as_deref(), MAX_CONTACT_CHARS)?;
         at_most_bytes("details", Some(&self.details), MAX_DETAILS_BYTES)?;
         Ok(self)
     }

@@ -15,6 +15,8 @@ pub const MAX_AHEAD: Span = Span::from_seconds(24 * 3600);
 pub const MAX_TEXT_CHARS: usize = 500;
 /// Names and sources (wire contract §1).
 pub const MAX_SOURCE_CHARS: usize = 200;
+/// How a customer can be reached (wire contract §1): the longest e-mail address.
+pub const MAX_CONTACT_CHARS: usize = 320;
 /// A client's own event id: the same bound as a name.
 pub const MAX_EVENT_ID_CHARS: usize = 200;
 /// Free-form metadata (wire contract §1).

@@ -16,6 +16,7 @@ mod digest;
 mod error;
 pub mod folder;
 pub mod limits;
+mod pages;
 mod pool;
 pub mod postgres;
 mod reader;
@@ -29,6 +30,6 @@ pub use error::{Error, OpenError, Trouble};
 pub use records::{
     ArchiveRecord, BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
     GroupWrites, HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Migrated,
-    Miscount, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderRecord, PartyKind, Placement, Record,
-    Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    Miscount, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PageOwner,
+    PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::time::Span;
+
 /// A page of the database. With 8 KiB its trees stay three pages deep up to some ten million entries; with 4 KiB they are four
 /// there, and every look-up pays for it. See `docs/adr/0002-storage.md`.
 pub const PAGE_BYTES: u32 = 8_192;
@@ -58,6 +60,14 @@ pub const READER_MAP_BYTES: i64 = 16 << 30;
 pub const READER_CACHE_KIB: i64 = 8 * 1024;
 /// Rows that a paged read returns at most.
 pub const MAX_PAGE: u32 = 10_000;
+/// Orders that a page by key looks at, at most, before it says where to go on: with a look-up or two each, well below
+/// [`MAX_READ`] also where none is in memory.
+pub const PAGE_SCAN: u32 = 10_000;
+/// How far the times of creations may be out of the order of keys: by the clocks of nodes, and by the blocks of keys that
+/// writers take. A page of some time looks at so much more on both sides.
+pub const CREATION_SLACK: Span = Span::from_seconds(10 * 60);
+/// Keys at which it is asked at once when orders were made, to find those of some time: in 2^32 orders that is five times.
+pub const CREATION_PROBES: i64 = 63;
 /// Keys in a block, within which orders are counted by status: a page of a list looks at no more heads than this for an
 /// order that it shows, and a group of young orders touches a row or two a status. Stored: it never changes.
 pub const BLOCK_ORDERS: i64 = 4_096;

@@ -9,7 +9,7 @@ use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::error::Error;
 use crate::records::{
     ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
-    OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount, Totals,
+    OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
 };
 
 /// Reads, in one short transaction: everything a reader says belongs together.
@@ -99,6 +99,21 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`].
     fn list_orders(&mut self, filter: &OrderFilter, offset: u64, limit: u32) -> Result<OrderList, Error>;
+
+    /// A page of orders before one, newest first: at most `limit`, at least 1. A bounded number of rows is looked at
+    /// ([`PAGE_SCAN`](crate::limits::PAGE_SCAN)), so that the page may have fewer, or none, and say where to go on.
+    ///
+    /// Pages stay in step while orders are made: what was passed does not come again, what is new comes before it. Only an order
+    /// that another node makes at the very same moment may get a key that was passed.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn page_orders(
+        &mut self,
+        filter: &PageFilter,
+        before: Option<OrderKey>,
+        limit: u32,
+    ) -> Result<OrderPage, Error>;
 
     /// What became of a batch.
     ///

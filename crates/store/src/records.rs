@@ -98,6 +98,8 @@ pub struct NewOrder {
     pub owner: Owner,
     /// The customer's reference.
     pub reference: Option<Box<str>>,
+    /// How the customer can be reached: of this only a hash is stored, to find the order by.
+    pub contact: Option<Box<str>>,
     /// When its creation was recorded.
     pub created_at: Timestamp,
     /// What was told of it.
@@ -264,6 +266,44 @@ pub struct OrderFilter {
     pub statuses: Vec<(LifecycleId, StateId)>,
     /// Only those of this client.
     pub client: Option<PartyId>,
+}
+
+/// Whose orders a page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageOwner {
+    /// Everybody's.
+    All,
+    /// Those of one client; nobody has none.
+    Client(PartyId),
+    /// Those of one customer; nobody has none.
+    Customer(PartyId),
+}
+
+/// Which orders a page shows: those to which all of this applies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageFilter {
+    /// Whose.
+    pub owner: PageOwner,
+    /// Of those, only the ones of this client.
+    pub client: Option<PartyId>,
+    /// Only those with this reference, or whose customer is reached by this. Of a contact the store has a hash: an order
+    /// whose reference is another may, once in 2^64, have another contact as well, and the caller, who can read its details, leaves it out.
+    pub reference: Option<Box<str>>,
+    /// Only those in one of these statuses, each of one definition. `None`: in any.
+    pub statuses: Option<Vec<(LifecycleId, StateId)>>,
+    /// Only those whose creation was recorded then or later.
+    pub created_from: Option<Timestamp>,
+    /// Only those whose creation was recorded before.
+    pub created_to: Option<Timestamp>,
+}
+
+/// A page of orders.
+#[derive(Clone, Debug)]
+pub struct OrderPage {
+    /// The newest first. There may be fewer than were asked for, or none, though more follow.
+    pub orders: Vec<OrderRecord>,
+    /// Before which one the next page begins. `None`: there are no more.
+    pub next: Option<OrderKey>,
 }
 
 /// A page of a list.

@@ -98,6 +98,7 @@ pub(crate) fn create() -> Create {
         owner: OWNER,
         actor: ADMIN,
         reference: None,
+        contact: None,
         details: b"{}".as_slice().into(),
         occurred_at: None,
         source: "api".into(),

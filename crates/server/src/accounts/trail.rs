@@ -24,10 +24,17 @@ pub(crate) enum Entity {
     ApiKey,
     Token,
     DeadLetter,
+    Order,
 }
 
 impl Entity {
-    pub(crate) const ALL: [Self; 4] = [Self::User, Self::ApiKey, Self::Token, Self::DeadLetter];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::User,
+        Self::ApiKey,
+        Self::Token,
+        Self::DeadLetter,
+        Self::Order,
+    ];
 
     /// As records name it.
     pub(crate) const fn name(self) -> &'static str {
@@ -36,6 +43,7 @@ impl Entity {
             Self::ApiKey => "api_key",
             Self::Token => "token",
             Self::DeadLetter => "dead_letter",
+            Self::Order => "order",
         }
     }
 }

@@ -46,6 +46,10 @@ pub struct Known {
     pub version: Version,
     /// The order's version now.
     pub last_version: Version,
+    /// The order's status now.
+    pub status: StateId,
+    /// When the order's last entry was recorded.
+    pub updated_at: Timestamp,
 }
 
 /// An accepted command.
@@ -63,8 +67,12 @@ pub struct Accepted {
     pub last_version: Version,
     /// The order's status then.
     pub status: StateId,
+    /// The order's status before; `None` of an order that this command created.
+    pub previous: Option<StateId>,
     /// When the entry was recorded.
     pub recorded_at: Timestamp,
+    /// When the last of all that followed was.
+    pub updated_at: Timestamp,
 }
 
 /// A command that was not decided. It may be sent again.

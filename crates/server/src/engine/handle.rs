@@ -264,6 +264,16 @@ impl Handle {
         self.parts.catalogue.find(id)
     }
 
+    /// All definitions, in no order.
+    #[must_use]
+    pub fn lifecycles(&self) -> Vec<(LifecycleId, Arc<Lifecycle>)> {
+        let known = self.parts.catalogue.known();
+        known
+            .iter()
+            .map(|(id, lifecycle)| (*id, lifecycle.clone()))
+            .collect()
+    }
+
     /// All definitions of a name.
     #[must_use]
     pub fn lifecycles_named(&self, name: &str) -> Vec<(LifecycleId, Arc<Lifecycle>)> {

@@ -19,13 +19,27 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
     }
     match serde_json::from_str::<Unambiguous>(text) {
         Ok(Unambiguous(value)) => Ok(value),
-        Err(error) if error.is_data() => Err(Problem::field("", "value", error.to_string())),
-        Err(error) => Err(malformed(&error)),
+        Err(error) => Err(unreadable(&error)),
     }
 }
 
+/// Why a text cannot be read: it is no JSON, or not of the kind that is meant.
+pub(crate) fn unreadable(error: &serde_json::Error) -> Problem {
+    if error.is_data() {
+        Problem::field("", "value", error.to_string())
+    } else {
+        malformed(error)
+    }
+}
+
+/// That a member of an object stands there twice.
+pub(crate) fn stands_twice(name: &str) -> String {
+    let shown: String = name.chars().take(100).collect();
+    format!("`{shown}` stands there twice: leave one out")
+}
+
 /// A value none of whose objects has a member twice: readers do not agree on which of the two counts.
-struct Unambiguous(Value);
+pub(crate) struct Unambiguous(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -78,10 +92,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut members = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
             if members.contains_key(&name) {
-                let shown: String = name.chars().take(100).collect();
-                return Err(A::Error::custom(format!(
-                    "`{shown}` stands there twice: leave one out"
-                )));
+                return Err(A::Error::custom(stands_twice(&name)));
             }
             let Unambiguous(value) = entries.next_value()?;
             members.insert(name, value);
@@ -301,6 +312,26 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number within bounds.
+    pub(crate) fn whole_number(&mut self, name: &'static str, from: u32, to: u32) -> Option<u32> {
+        let value = self.required(name)?;
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| (from..=to).contains(number));
+        if number.is_none() {
+            let message = format!("must be a whole number from {from} to {to}");
+            let code = if value.is_number() { "range" } else { "type" };
+            self.complain(name, code, message);
+        }
+        number
+    }
+
+    /// Refuses a member that is known and not wanted here; `why` says so, and what to do.
+    pub(crate) fn refuse(&mut self, name: &'static str, why: &str) {
+        if self.optional(name).is_some() {
+            self.complain(name, "unknown", why);
+        }
+    }
+
     /// Yes or no.
     pub(crate) fn optional_bool(&mut self, name: &'static str) -> Option<bool> {
         let value = self.optional(name)?;
@@ -324,6 +355,11 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// Takes over the problems of an object within.
+    pub(crate) fn take_in(&mut self, within: Fields<'_>) {
+        self.problems.extend(within.problems());
     }
 
     /// All problems, those of members that nobody asked for included; empty when all is well.

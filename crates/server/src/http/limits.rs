@@ -91,6 +91,14 @@ pub const STREAM_GROUP_BYTES: usize = 1024 * 1024;
 pub const STREAM_GROUPS: usize = 28;
 /// Addresses and descriptions (wire contract §1).
 pub const ADDRESS_CHARS: usize = 500;
+/// Items of one order: more is a warehouse's list, and each is shown wherever the order is.
+pub const ORDER_ITEMS: usize = 1_000;
+/// Of one item: a slip of the finger is far above it, and sums over an order's items fit 32 bits.
+pub const ITEM_QUANTITY: u32 = 1_000_000;
+/// Orders read from the store at a time for a page: each may have details of a body's size.
+pub const ORDERS_AT_ONCE: usize = 50;
+/// Details over which a page of orders ends before its limit: far more than orders of a usual size come to.
+pub const ORDERS_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Records of the trail looked at for one page that is filtered: some 20 ms, far from the longest read. A page may have fewer
 /// than it could, and still a next one.
 pub const AUDIT_SCAN: u32 = 10_000;

@@ -21,12 +21,14 @@ mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
+pub(crate) mod orders;
 mod page;
 mod places;
 mod precondition;
 mod problem;
 mod query;
 mod rate_limit;
+mod raw_metadata;
 mod read_threads;
 mod serve;
 mod shipments;
@@ -248,6 +250,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(shipments::router())
         .merge(events::router())
         .merge(dead_letters::router())
+        .merge(orders::router())
 }
 
 /// Closed where no origin is named.

@@ -20,6 +20,7 @@ use super::problem::{Kind, ProblemSchema};
     tags(
         (name = "accounts", description = "Signing in, users, API keys"),
         (name = "shipments", description = "Shipments"),
+        (name = "orders", description = "Orders of every lifecycle"),
         (name = "events", description = "Scan events and their receipts"),
         (name = "administration", description = "For admins"),
         (name = "operations", description = "Health and metrics"),

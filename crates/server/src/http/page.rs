@@ -27,7 +27,8 @@ pub(super) fn numbered_cursor_of(parameters: &mut Parameters) -> Option<i64> {
     number
 }
 
-fn not_of_this_list(parameters: &mut Parameters) {
+/// Complains of a cursor that was not given here.
+pub(super) fn not_of_this_list(parameters: &mut Parameters) {
     parameters.complain("cursor", "format", "is not one of this list");
 }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use model::time::Timestamp;
 
 use super::limits::{PAGE, PAGE_DEFAULT};
 use super::problem::{FieldProblem, Problem};
@@ -53,6 +54,25 @@ impl Parameters {
                 None
             }
         }
+    }
+
+    /// A timestamp, if it is there.
+    pub(crate) fn timestamp(&mut self, name: &'static str) -> Option<Timestamp> {
+        let text = self.text(name)?;
+        match Timestamp::parse(&text) {
+            Ok(at) => Some(at),
+            Err(error) => {
+                self.complain(name, "format", &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Whether a parameter is there, well-formed or not.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.all
+            .iter()
+            .any(|(known, value)| known == name && !value.is_empty())
     }
 
     /// `limit`, as most lists have it.

@@ -161,6 +161,7 @@ impl<'a> InProcess<'a> {
             },
             actor: self.actor,
             reference: Some(shipment.reference.as_str().into()),
+            contact: None,
             details: shipment.details_json().into(),
             occurred_at: Some(step.at),
             source: "api".into(),

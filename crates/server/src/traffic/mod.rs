@@ -410,6 +410,7 @@ impl Submitter {
             owner: self.owner,
             actor: self.operator,
             reference: None,
+            contact: None,
             details: details.to_string().into_bytes().into(),
             occurred_at: None,
             source: "api".into(),

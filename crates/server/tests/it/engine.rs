@@ -206,6 +206,7 @@ impl Stand {
             owner: Self::owner(client),
             actor: self.operator(),
             reference: None,
+            contact: None,
             details: (*b"{}").into(),
             occurred_at: None,
             source: "api".into(),

@@ -159,6 +159,7 @@ fn create(handle: &Handle, id: &str) -> Wish {
         },
         actor: OPERATOR,
         reference: None,
+        contact: None,
         details: (*b"{}").into(),
         occurred_at: None,
         source: "api".into(),

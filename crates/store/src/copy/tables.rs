@@ -85,7 +85,7 @@ pub const TABLES: &[Table] = &[
     table!("parties", by "party_id": party_id Int4, tenant_id Int4, kind Int2, name Bytes),
     table!("orders", by "order_key":
         order_key Int8, public_id Text, lifecycle_id Int4, tenant_id Int4, client_id Int4, customer_id Int4, created_at Int8,
-        reference Bytes, details Bytes),
+        reference Bytes, details Bytes, contact_hash Int8),
     // Positions have no gaps here, so they can be places, whose gaps nobody minds. What was the entry before in the order
     // (`previous_position`) follows from its version.
     table!("entries", by "position":

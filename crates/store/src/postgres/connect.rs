@@ -21,7 +21,7 @@ pub(super) const ARCHIVING: i32 = 6;
 /// The oldest server that is known to work.
 const OLDEST_SERVER: i32 = 150_000;
 /// One script a version, never changed once released: `store_migrations` says which were run.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("log", include_str!("../../migrations/postgres/0001_log.sql")),
     (
         "accounts",
@@ -30,6 +30,10 @@ const MIGRATIONS: [(&str, &str); 3] = [
     (
         "log archives",
         include_str!("../../migrations/postgres/0003_log_archives.sql"),
+    ),
+    (
+        "pages and mapping",
+        include_str!("../../migrations/postgres/0004_pages_and_mapping.sql"),
     ),
 ];
 
@@ -242,7 +246,7 @@ fn write_birth(session: &mut Session, birth: &Birth) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_identity(session: &mut Session) -> Result<Identity, Error> {
+pub(super) fn read_identity(session: &mut Session) -> Result<Identity, Error> {
     let mut value = |name: &str| -> Result<[u8; 16], Error> {
         let found = session.first("SELECT value FROM store_meta WHERE name = $1", &[&name])?;
         let row = found.ok_or_else(|| Error::damaged(format!("store_meta has no {name}")))?;

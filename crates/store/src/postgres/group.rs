@@ -82,7 +82,7 @@ impl<'a> PostgresGroup<'a> {
         first_place: i64,
         placements: &[Placement],
     ) -> Result<(), Error> {
-        let orders = OrderColumns::of(&writes.orders)?;
+        let orders = OrderColumns::of(&writes.orders, &self.writer.contacts)?;
         let entries = EntryColumns::of(&writes.entries, first_place)?;
         let (born, changed) = HeadColumns::of(&writes.heads, placements)?;
         let spilled = SpilledColumns::of(&writes.heads);

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::limits::BLOCK_ORDERS;
 use crate::records::{ListedOrder, OrderFilter, OrderList};
 
-type Statuses = BTreeSet<(LifecycleId, StateId)>;
+pub(super) type Statuses = BTreeSet<(LifecycleId, StateId)>;
 
 /// Orders as they are listed.
 const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id, o.customer_id, h.lifecycle_id, h.status, h.version, \

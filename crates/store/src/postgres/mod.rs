@@ -30,6 +30,7 @@ mod loads;
 mod log;
 mod news;
 mod numbers;
+mod pages;
 mod parties;
 mod reader;
 mod readers;
@@ -235,7 +236,7 @@ impl Store for PostgresStore {
         let writer = PostgresWriter::new(
             self.address.clone(),
             self.node.clone(),
-            self.identity.store_id,
+            &self.identity,
             self.announcer.clone(),
         )?;
         Ok(Box::new(writer))

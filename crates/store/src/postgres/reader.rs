@@ -1,6 +1,6 @@
 //! What a reader reads, in the one transaction it is lent for. What is not of the log reads its own tables in its own file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use model::command::OrderRef;
@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 
 use super::address::READ_WHOLE_TABLES;
 use super::convert::{get, optional_text_of_bytes};
+use super::lists::Statuses;
 use super::loads::check_whole;
 use super::log::shift_of;
 use super::session::Session;
@@ -19,16 +20,17 @@ use super::statements::{
     HEAD_COLUMNS, PLACEMENT_COLUMNS, head_columns, head_from_row, live_from, placement_from_row, sealed,
 };
 use super::{
-    api_keys, audit, clock, counts, dead_letters, due, integrity, lifecycles, lists, log, parties, receipts,
-    users,
+    api_keys, audit, clock, counts, dead_letters, due, integrity, lifecycles, lists, log, pages, parties,
+    receipts, users,
 };
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::error::Error;
 use crate::limits::{MAX_PAGE, WHOLE_TABLE};
+use crate::pages::{Keys, Pages, Walked, Wanted};
 use crate::records::{
     ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
-    OrderFilter, OrderList, OrderRecord, PartyKind, StatusCount, Totals,
+    OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
 };
 
 pub(super) struct PostgresReader<'a> {
@@ -146,6 +148,15 @@ impl Reader for PostgresReader<'_> {
         lists::list(self.session()?, filter, offset, limit.min(MAX_PAGE))
     }
 
+    fn page_orders(
+        &mut self,
+        filter: &PageFilter,
+        before: Option<OrderKey>,
+        limit: u32,
+    ) -> Result<OrderPage, Error> {
+        crate::pages::page(self, filter, before, limit)
+    }
+
     fn batch(&mut self, batch_id: &str) -> Result<Option<BatchReceipt>, Error> {
         receipts::batch(self.session()?, batch_id)
     }
@@ -228,6 +239,36 @@ impl Reader for PostgresReader<'_> {
 
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error> {
         integrity::problems(self.unbounded()?)
+    }
+}
+
+impl Pages for PostgresReader<'_> {
+    fn last_key(&mut self) -> Result<i64, Error> {
+        pages::last_key(self.session()?)
+    }
+
+    fn created_at(&mut self, keys: &[i64]) -> Result<Vec<Option<Timestamp>>, Error> {
+        pages::created_at(self.session()?, keys)
+    }
+
+    fn blocks(&mut self, statuses: &Statuses, blocks: Keys) -> Result<BTreeMap<i64, u64>, Error> {
+        pages::blocks(self.session()?, statuses, blocks)
+    }
+
+    fn walk(&mut self, wanted: &Wanted<'_>, keys: Keys, most: usize, scan: u32) -> Result<Walked, Error> {
+        pages::walk(self.session()?, wanted, keys, (most, scan))
+    }
+
+    fn records(&mut self, keys: &[i64]) -> Result<Vec<OrderRecord>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = order_select!("WHERE o.order_key = ANY($1) ORDER BY o.order_key DESC");
+        let rows = self.session()?.query(sql, &[&keys])?;
+        if rows.len() != keys.len() {
+            return Err(Error::damaged("an order of a page has no head"));
+        }
+        rows.iter().map(order_from_row).collect()
     }
 }
 

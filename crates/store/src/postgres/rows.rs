@@ -12,6 +12,7 @@ use model::time::Timestamp;
 use super::convert::{get, integer};
 use super::session::{Session, Step};
 use crate::error::Error;
+use crate::pages::ContactHasher;
 use crate::records::{HeadChange, NewOrder, Placement};
 use crate::waiting::waiting_to_bytes;
 
@@ -43,10 +44,11 @@ pub(super) struct OrderColumns<'a> {
     created_at: Vec<i64>,
     reference: Vec<Option<&'a [u8]>>,
     details: Vec<&'a [u8]>,
+    contact_hash: Vec<Option<i64>>,
 }
 
 impl<'a> OrderColumns<'a> {
-    pub(super) fn of(orders: &'a [NewOrder]) -> Result<Self, Error> {
+    pub(super) fn of(orders: &'a [NewOrder], contacts: &ContactHasher) -> Result<Self, Error> {
         let mut sorted: Vec<&NewOrder> = orders.iter().collect();
         sorted.sort_unstable_by_key(|order| order.public_id.as_str());
         let mut columns = Self::default();
@@ -59,14 +61,18 @@ impl<'a> OrderColumns<'a> {
                 .reference
                 .push(order.reference.as_deref().map(str::as_bytes));
             columns.details.push(order.details.as_bytes());
+            let contact = order.contact.as_deref();
+            columns
+                .contact_hash
+                .push(contact.map(|contact| contacts.hash(contact)));
         }
         Ok(columns)
     }
 
     pub(super) fn step(&self) -> Option<Step<'_>> {
         let sql = "INSERT INTO orders (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, created_at, reference, \
-                   details) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::bigint[], \
-                   $8::bytea[], $9::bytea[])";
+                   details, contact_hash) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], \
+                   $7::bigint[], $8::bytea[], $9::bytea[], $10::bigint[])";
         (!self.order.is_empty()).then(|| {
             Step::new(
                 sql,
@@ -80,6 +86,7 @@ impl<'a> OrderColumns<'a> {
                     &self.created_at,
                     &self.reference,
                     &self.details,
+                    &self.contact_hash,
                 ],
             )
         })

@@ -16,12 +16,14 @@ use crate::accounts::Accounts;
 use crate::api::{Group, Writer};
 use crate::error::{Error, Trouble};
 use crate::limits::PARTITION_AHEAD;
-use crate::records::{CommitId, Expiry, PartyKind};
+use crate::pages::ContactHasher;
+use crate::records::{CommitId, Expiry, Identity, PartyKind};
 
 pub(super) struct PostgresWriter {
     address: Address,
     store_id: [u8; 16],
     pub(super) node: String,
+    pub(super) contacts: ContactHasher,
     pub(super) announcer: Arc<Announcer>,
     pub(super) claimed: Claimed,
     /// A transaction has begun and not ended.
@@ -34,13 +36,14 @@ impl PostgresWriter {
     pub(super) fn new(
         address: Address,
         node: String,
-        store_id: [u8; 16],
+        identity: &Identity,
         announcer: Arc<Announcer>,
     ) -> Result<Self, Error> {
         Ok(Self {
-            claimed: Claimed::open(&address, &store_id)?,
+            claimed: Claimed::open(&address, &identity.store_id)?,
             address,
-            store_id,
+            store_id: identity.store_id,
+            contacts: ContactHasher::new(&identity.event_id_key),
             node,
             announcer,
             in_transaction: false,

@@ -20,11 +20,12 @@ const HEADER_BYTES: usize = 100;
 const USER_VERSION_AT: usize = 60;
 const APPLICATION_ID_AT: usize = 68;
 /// One script a version, never changed once released: `user_version` says how many were run.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0001_log.sql"),
     include_str!("../../migrations/sqlite/0002_accounts.sql"),
     include_str!("../../migrations/sqlite/0003_deferred_heads.sql"),
     include_str!("../../migrations/sqlite/0004_sessions_and_quotas.sql"),
+    include_str!("../../migrations/sqlite/0005_pages_and_mapping.sql"),
 ];
 
 /// A database file, and how to connect to it.

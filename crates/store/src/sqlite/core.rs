@@ -12,6 +12,7 @@ use super::{audit, counts, dead_letters, receipts, rows};
 use crate::digest::CommitDigest;
 use crate::error::Error;
 use crate::limits::DEFERRED_AT_ONCE;
+use crate::pages::ContactHasher;
 use crate::records::{CommitId, GroupWrites, Placement, Record};
 
 pub(super) struct Core {
@@ -20,6 +21,7 @@ pub(super) struct Core {
     /// Of the last commit.
     pub(super) digest: [u8; 32],
     pub(super) node: String,
+    pub(super) contacts: ContactHasher,
     pub(super) checkpointer: Arc<Checkpointer>,
 }
 
@@ -135,7 +137,7 @@ impl Core {
         let (connection, writes) = (&self.connection, &group.writes);
         let entries = u32::try_from(writes.entries.len())
             .map_err(|_| Error::Statement("too many entries".to_owned()))?;
-        rows::insert_orders(connection, &writes.orders)?;
+        rows::insert_orders(connection, &writes.orders, &self.contacts)?;
         let mut digest = CommitDigest::new(&self.digest, group.commit, group.at, entries);
         {
             let mut insert = rows::EntryInsert::new(connection)?;

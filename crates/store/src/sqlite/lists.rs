@@ -39,7 +39,7 @@ const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id,
                       o.created_at, h.recorded_at \
                       FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.order_key = ?1";
 
-type Statuses = BTreeSet<(LifecycleId, StateId)>;
+pub(super) type Statuses = BTreeSet<(LifecycleId, StateId)>;
 
 /// What is looked for, and what the rows do not say yet.
 struct Wanted<'a> {
@@ -263,23 +263,29 @@ fn listed_from_row(row: &Row<'_>, deferred: &AsOf) -> Result<ListedOrder, Error>
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::sqlite::connect::MIGRATIONS;
 
     /// How the database goes about a statement, from the outermost loop to the innermost.
-    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    pub(in crate::sqlite) fn plan(connection: &Connection, sql: &str) -> Vec<String> {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = explain.raw_query().mapped(|row| row.get("detail"));
         steps.collect::<Result<_, _>>().unwrap()
     }
 
-    #[test]
-    fn no_statement_of_a_list_scans_or_sorts_orders() {
+    /// A database with the schema and nothing else.
+    pub(in crate::sqlite) fn in_memory() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         for migration in MIGRATIONS {
             connection.execute_batch(migration).unwrap();
         }
+        connection
+    }
+
+    #[test]
+    fn no_statement_of_a_list_scans_or_sorts_orders() {
+        let connection = in_memory();
         let by_key = |table: &str| format!("SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)");
         let by_client = "USING COVERING INDEX orders_by_client (client_id=?";
         let expected = [

@@ -25,6 +25,7 @@ mod held;
 mod lifecycles;
 mod lists;
 mod loader;
+mod pages;
 mod reader;
 mod readers;
 mod receipt_counts;

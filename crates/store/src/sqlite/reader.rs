@@ -1,5 +1,6 @@
 //! What a reader reads, in the one transaction it is lent for. What is not of the log reads its own tables in its own file.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use model::command::OrderRef;
@@ -13,16 +14,18 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use super::convert::number;
 use super::deferred::AsOf;
 use super::group::walk;
+use super::lists::Statuses;
 use super::statements::{HEAD_COLUMNS, all, entry_columns, entry_from_row, head_columns, head_from_row};
-use super::{api_keys, audit, counts, dead_letters, due, lists, receipts, users};
+use super::{api_keys, audit, counts, dead_letters, due, lists, pages, receipts, users};
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::digest::ONE_WRITER;
 use crate::error::Error;
 use crate::limits::MAX_PAGE;
+use crate::pages::{Keys, Pages, Walked, Wanted};
 use crate::records::{
     BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount, OrderFilter,
-    OrderList, OrderRecord, PartyKind, StatusCount, Totals,
+    OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
 };
 
 pub(super) struct SqliteReader<'a> {
@@ -128,6 +131,15 @@ impl Reader for SqliteReader<'_> {
             offset,
             limit.min(MAX_PAGE),
         )
+    }
+
+    fn page_orders(
+        &mut self,
+        filter: &PageFilter,
+        before: Option<OrderKey>,
+        limit: u32,
+    ) -> Result<OrderPage, Error> {
+        crate::pages::page(self, filter, before, limit)
     }
 
     fn batch(&mut self, batch_id: &str) -> Result<Option<BatchReceipt>, Error> {
@@ -250,6 +262,32 @@ impl Reader for SqliteReader<'_> {
         let lines = check.query_map([], |row| row.get::<_, String>(0))?;
         let lines: Result<Vec<String>, rusqlite::Error> = lines.collect();
         Ok(lines?.into_iter().filter(|line| line != "ok").collect())
+    }
+}
+
+impl Pages for SqliteReader<'_> {
+    fn last_key(&mut self) -> Result<i64, Error> {
+        pages::last_key(self.connection()?)
+    }
+
+    fn created_at(&mut self, keys: &[i64]) -> Result<Vec<Option<Timestamp>>, Error> {
+        pages::created_at(self.connection()?, keys)
+    }
+
+    fn blocks(&mut self, statuses: &Statuses, blocks: Keys) -> Result<BTreeMap<i64, u64>, Error> {
+        pages::blocks(self.connection()?, statuses, blocks)
+    }
+
+    fn walk(&mut self, wanted: &Wanted<'_>, keys: Keys, most: usize, scan: u32) -> Result<Walked, Error> {
+        pages::walk(self.connection()?, self.deferred, wanted, keys, (most, scan))
+    }
+
+    fn records(&mut self, keys: &[i64]) -> Result<Vec<OrderRecord>, Error> {
+        let record = |key: &i64| {
+            let order = self.order(&OrderRef::Key(OrderKey::new(*key)))?;
+            order.ok_or_else(|| Error::damaged(format!("order {key} has no head")))
+        };
+        keys.iter().map(record).collect()
     }
 }
 

@@ -9,15 +9,20 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::statements::waiting_to_bytes;
 use crate::error::Error;
+use crate::pages::ContactHasher;
 use crate::records::{CommitId, HeadChange, NewOrder, Placement};
 
-pub(super) fn insert_orders(connection: &Connection, orders: &[NewOrder]) -> Result<(), Error> {
+pub(super) fn insert_orders(
+    connection: &Connection,
+    orders: &[NewOrder],
+    contacts: &ContactHasher,
+) -> Result<(), Error> {
     if orders.is_empty() {
         return Ok(());
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO orders (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, reference, \
-         created_at, details) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         created_at, details, contact_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for order in orders {
         insert.execute(params![
@@ -30,6 +35,7 @@ pub(super) fn insert_orders(connection: &Connection, orders: &[NewOrder]) -> Res
             order.reference,
             order.created_at.as_nanos(),
             order.details.as_bytes(),
+            order.contact.as_deref().map(|contact| contacts.hash(contact)),
         ])?;
     }
     Ok(())

@@ -25,6 +25,7 @@ use crate::api::{Group, Writer};
 use crate::digest::{ONE_WRITER, genesis};
 use crate::error::{Error, Trouble};
 use crate::limits::HEADS_ON_THEIR_WAY;
+use crate::pages::ContactHasher;
 use crate::records::{CommitId, Committed, Expiry, GroupWrites, Landed, Loaded, PartyKind};
 
 /// The ends of what is stored: what the next group goes on from.
@@ -65,7 +66,8 @@ impl SqliteWriter {
         place: WriterPlace,
     ) -> Result<Self, Error> {
         let connection = database.connect_writer()?;
-        let store_id = super::connect::read_identity(&connection)?.store_id;
+        let identity = super::connect::read_identity(&connection)?;
+        let store_id = identity.store_id;
         let (ends, digest) = read_ends(&connection, &store_id)?;
         let bounds = Bounds {
             heads: options.deferred_heads,
@@ -78,6 +80,7 @@ impl SqliteWriter {
                 deferred,
                 digest,
                 node: options.node.clone(),
+                contacts: ContactHasher::new(&identity.event_id_key),
                 checkpointer,
             })),
             behind: Behind::start()?,

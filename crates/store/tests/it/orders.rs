@@ -87,6 +87,7 @@ pub(crate) enum Wish {
         id: PublicId,
         lifecycle: &'static str,
         owner: Owner,
+        contact: Option<&'static str>,
     },
     Report {
         order: OrderRef,
@@ -108,6 +109,7 @@ pub(crate) fn created_for(text: &str, lifecycle: &'static str, client: u32) -> W
             client: PartyId::new(client),
             ..Owner::default()
         },
+        contact: None,
     }
 }
 
@@ -208,8 +210,13 @@ impl Rules {
         for wish in wishes {
             self.tick();
             match wish {
-                Wish::Create { id, lifecycle, owner } => {
-                    self.create(group, &mut writes, id, lifecycle, *owner);
+                Wish::Create {
+                    id,
+                    lifecycle,
+                    owner,
+                    contact,
+                } => {
+                    self.create(group, &mut writes, id, lifecycle, *owner, *contact);
                 }
                 Wish::Report { order, status, notes } => {
                     self.report(group, &mut writes, order, status, notes.clone());
@@ -237,6 +244,7 @@ impl Rules {
         id: &PublicId,
         lifecycle: &str,
         owner: Owner,
+        contact: Option<&str>,
     ) {
         let stored = self.lifecycle(lifecycle);
         let create = Create {
@@ -246,6 +254,7 @@ impl Rules {
             actor: admin(),
             // Whatever a client may write.
             reference: Some(format!("ref\0{id}").into()),
+            contact: contact.map(Into::into),
             details: format!("{{\"for\":\"{id}\"}}").into_bytes().into(),
             occurred_at: None,
             source: "test".into(),
@@ -264,6 +273,7 @@ impl Rules {
             lifecycle: stored.id,
             owner,
             reference: create.reference,
+            contact: create.contact,
             created_at: first.recorded_at,
             details,
         });

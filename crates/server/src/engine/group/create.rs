@@ -54,6 +54,7 @@ impl GroupState<'_> {
             lifecycle: create.lifecycle,
             owner: create.owner,
             reference: create.reference.clone(),
+            contact: create.contact.clone(),
             created_at: entry.recorded_at,
             details,
         });
@@ -68,7 +69,9 @@ impl GroupState<'_> {
             kind: entry.kind,
             last_version: entry.version,
             status: entry.status,
+            previous: None,
             recorded_at: entry.recorded_at,
+            updated_at: entry.recorded_at,
         };
         self.count_transition(create.lifecycle, None, entry.status);
         self.entries.push((slot, entry));

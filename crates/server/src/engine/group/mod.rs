@@ -228,6 +228,7 @@ impl<'a> GroupState<'a> {
             .orders
             .get_mut(place)
             .ok_or_else(|| damaged("a group has lost an order"))?;
+        let previous = slot.head().status;
         let mut first: Option<(Version, EntryKind, Timestamp)> = None;
         for entry in entries {
             // A report brings the fingerprints of its own entry along; those of any other entry are taken of itself.
@@ -261,7 +262,9 @@ impl<'a> GroupState<'a> {
             kind,
             last_version: slot.head().version,
             status: slot.head().status,
+            previous: Some(previous),
             recorded_at,
+            updated_at: slot.head().recorded_at,
         }))
     }
 
@@ -345,6 +348,8 @@ fn outcome_without_entry(head: &Head, decision: Decision) -> Outcome {
         order: head.order,
         version,
         last_version: head.version,
+        status: head.status,
+        updated_at: head.recorded_at,
     };
     match decision {
         Decision::Duplicate(version) => Outcome::Duplicate(known(version)),

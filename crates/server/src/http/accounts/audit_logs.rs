@@ -132,8 +132,8 @@ impl Filter {
         Self {
             entity,
             actor: parameters.text("actor"),
-            from: time(parameters, "from"),
-            to: time(parameters, "to"),
+            from: parameters.timestamp("from"),
+            to: parameters.timestamp("to"),
         }
     }
 
@@ -152,17 +152,6 @@ impl Filter {
         let slack = i64::try_from(AUDIT_CLOCK_SLACK.as_nanos()).unwrap_or(i64::MAX);
         self.from
             .is_some_and(|from| record.at.as_nanos() < from.as_nanos().saturating_sub(slack))
-    }
-}
-
-fn time(parameters: &mut Parameters, name: &'static str) -> Option<Timestamp> {
-    let text = parameters.text(name)?;
-    match Timestamp::parse(&text) {
-        Ok(at) => Some(at),
-        Err(error) => {
-            parameters.complain(name, "format", &error.to_string());
-            None
-        }
     }
 }
 

@@ -170,6 +170,11 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 pub(crate) struct Asker(Arc<Principal>, Option<Arc<str>>);
 
 impl Asker {
+    /// Who, to be kept beyond the request's own handler.
+    pub(crate) const fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+
     /// By which the log names what is done for it.
     pub(crate) fn label(&self) -> Option<Arc<str>> {
         self.1.clone()

@@ -12,7 +12,7 @@ mod receipt;
 mod single;
 mod tally;
 
-pub(super) use event::Expected;
+pub(super) use event::{Expected, LocationSchema};
 pub(super) use parse_only::parse_only;
 
 use axum::http::HeaderMap;

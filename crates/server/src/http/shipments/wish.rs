@@ -127,6 +127,7 @@ impl Wish {
             },
             actor,
             reference: None,
+            contact: None,
             details: self.details,
             occurred_at: self.occurred_at,
             source: "api".into(),

@@ -268,6 +268,8 @@ async fn a_cancellation_that_is_the_case_already_changes_nothing() {
             order: order.order,
             version: order.last_version,
             last_version: order.last_version,
+            status: order.status,
+            updated_at: order.updated_at,
         }))
     );
 }

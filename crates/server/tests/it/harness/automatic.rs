@@ -34,6 +34,7 @@ pub(crate) async fn create(engine: &Handle, lifecycle: &str, ids: &[String]) {
             owner,
             actor: customer_acts(customer),
             reference: None,
+            contact: None,
             details: (*b"{}").into(),
             occurred_at: None,
             source: "api".into(),

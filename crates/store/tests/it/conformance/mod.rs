@@ -11,6 +11,7 @@ mod heads;
 mod lifecycles;
 mod lists;
 mod log;
+mod pages;
 mod parties;
 mod reading;
 pub(crate) mod receipts;
@@ -110,6 +111,12 @@ macro_rules! every_scenario {
                 pages_are_those_of_a_naive_filter,
                 an_empty_filter_lists_nothing,
                 a_list_follows_every_change_of_status;
+            pages:
+                pages_by_key_are_those_of_a_naive_filter,
+                pages_of_a_time_have_the_first_instant_and_not_the_last,
+                pages_are_in_step_while_orders_are_made_and_move,
+                a_page_that_is_exactly_full_at_the_end_is_the_last,
+                a_page_that_has_looked_at_enough_says_where_to_go_on;
             parties:
                 a_name_has_one_number_for_ever,
                 a_name_is_kept_whatever_it_says,

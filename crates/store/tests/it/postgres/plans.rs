@@ -4,7 +4,7 @@ use model::command::OrderRef;
 use model::ids::{OrderKey, PartyId, Position};
 use model::time::Timestamp;
 use store::limits::BLOCK_ORDERS;
-use store::{CommitId, OrderFilter, Store, StoredLifecycle};
+use store::{CommitId, OrderFilter, PageFilter, PageOwner, Store, StoredLifecycle};
 
 use super::Peer;
 use crate::backend::{Backend, PostgresDatabase};
@@ -91,6 +91,58 @@ fn a_page_of_a_list_looks_at_no_more_orders_than_it_must() {
             assert_eq!(page.unwrap().orders.len(), 1);
         });
         assert!(read.0 == 0 && read.1 < 3 * BLOCK_ORDERS, "what is rare: {read:?}");
+    }
+}
+
+#[test]
+fn a_page_by_key_looks_at_no_more_orders_than_it_must() {
+    let Some(database) = PostgresDatabase::new() else {
+        return;
+    };
+    let stored = fill(&database);
+    let any = PageFilter {
+        owner: PageOwner::All,
+        client: None,
+        reference: None,
+        statuses: None,
+        created_from: None,
+        created_to: None,
+    };
+    let of_client = PageFilter {
+        owner: PageOwner::Client(PartyId::new(1)),
+        ..any.clone()
+    };
+    let in_status = |filter: &PageFilter, status: &str| PageFilter {
+        statuses: Some(vec![(stored.id, stored.lifecycle.state_named(status).unwrap())]),
+        ..filter.clone()
+    };
+    let of_reference = PageFilter {
+        reference: Some("ref\0A-77".into()),
+        ..of_client.clone()
+    };
+    let of_a_day = PageFilter {
+        created_from: Some(Timestamp::from_nanos(1)),
+        created_to: Some(Timestamp::MAX),
+        ..any.clone()
+    };
+    let block = BLOCK_ORDERS;
+    for (filter, found, most) in [
+        (&any, 20, 500),
+        (&of_client, 20, 500),
+        (&in_status(&of_client, "created"), 20, 500),
+        (&in_status(&any, "created"), 20, 500),
+        (&in_status(&any, "picked_up"), 1, 3 * block),
+        (&of_reference, 1, 500),
+        (&of_a_day, 20, 1_500),
+    ] {
+        let read = counting(&database, |store| {
+            // Often enough for the server to plan it once and for all.
+            for _ in 0..8 {
+                let page = store.reading(|reader| reader.page_orders(filter, None, 20));
+                assert_eq!(page.unwrap().orders.len(), found, "{filter:?}");
+            }
+        });
+        assert!(read.0 == 0 && read.1 < 8 * most, "{filter:?}: {read:?}");
     }
 }
 

@@ -1,0 +1,323 @@
+//! `GET /api/v1/orders` and `GET /api/v1/admin/orders`: orders, newest first.
+//!
+//! Who sees which orders is part of what the store is asked for, never sorted out afterwards. A page ends where its limit is reached, or
+//! its orders are long, or the store has looked at enough of them: it may be short and still have a next one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::IntoResponse;
+use model::StateId;
+use model::command::Scope;
+use model::event_id::{EventIdCodec, EventRef};
+use model::ids::{LifecycleId, OrderKey, PartyId, Version};
+use model::lifecycle::{Lifecycle, Phase};
+use model::role::Role;
+use model::time::Timestamp;
+use serde::Serialize;
+use store::{Error, OrderRecord, PageFilter, PageOwner, Reader};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::auth::{Asker, Principal};
+use super::super::limits::{ORDERS_AT_ONCE, ORDERS_PAGE_BYTES};
+use super::super::page;
+use super::super::problem::Problem;
+use super::super::query::Parameters;
+use super::super::state::{AppState, Shared};
+use super::order::{Order, OrderBody, Standing};
+
+/// A page of orders.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OrderPage {
+    /// Newest first. There may be fewer than `limit` although there are more: follow `next_cursor`.
+    data: Vec<OrderBody>,
+    next_cursor: Option<String>,
+}
+
+/// Which orders are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `Filter::read` reads")]
+pub(super) struct FilterSchema {
+    /// Of this lifecycle.
+    lifecycle: Option<String>,
+    /// In this status.
+    status: Option<String>,
+    /// In a status of this phase: `pending`, `active`, `moving`, `done` or `stopped`.
+    phase: Option<String>,
+    /// `true`: those that have not ended; `false`: those that have.
+    active: Option<bool>,
+    /// Of this client.
+    merchant: Option<String>,
+    /// With this `customer_reference` or `customer.contact`.
+    customer_reference: Option<String>,
+    /// Created at this time or later.
+    from: Option<String>,
+    /// Created before this time.
+    to: Option<String>,
+    /// 1 to 500; 50 if not given.
+    limit: Option<u32>,
+    /// As the page before had it.
+    cursor: Option<String>,
+}
+
+/// Orders
+///
+/// Customers see their own, clients and drivers those of their client, operators and admins all.
+#[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(FilterSchema),
+    responses((status = 200, description = "A page; `Link` has the next", body = OrderPage)))]
+pub(super) async fn list_orders(
+    State(state): State<AppState>,
+    asker: Asker,
+    uri: Uri,
+    parameters: Parameters,
+) -> Result<impl IntoResponse, Problem> {
+    answer(&state, asker.principal(), &uri, parameters).await
+}
+
+/// All orders
+///
+/// For operators and admins: everybody's.
+#[utoipa::path(get, path = "/api/v1/admin/orders", tag = "orders", params(FilterSchema),
+    responses((status = 200, description = "A page; `Link` has the next", body = OrderPage)))]
+pub(super) async fn list_all_orders(
+    State(state): State<AppState>,
+    asker: Asker,
+    uri: Uri,
+    parameters: Parameters,
+) -> Result<impl IntoResponse, Problem> {
+    asker.must_be(&[Role::Operator, Role::Admin])?;
+    answer(&state, asker.principal(), &uri, parameters).await
+}
+
+async fn answer(
+    state: &AppState,
+    asker: &Arc<Principal>,
+    uri: &Uri,
+    mut parameters: Parameters,
+) -> Result<impl IntoResponse + use<>, Problem> {
+    let filter = Filter::read(state, &mut parameters);
+    let limit = usize::try_from(parameters.limit()).unwrap_or(usize::MAX);
+    let before = cursor_of(&mut parameters, state.engine.event_ids());
+    parameters.finish()?;
+    filter.must_be_own(asker)?;
+    let (reading, asker) = (state.clone(), asker.clone());
+    let (data, next) = state
+        .read_list(move |reader| match filter.of(reader, &asker)? {
+            Some(filter) => Walk::new(&filter, limit).page(&reading, reader, before),
+            None => Ok((Vec::new(), None)),
+        })
+        .await?;
+    let next_cursor = next.map(|next| cursor_to(next, state.engine.event_ids()));
+    let page = OrderPage { data, next_cursor };
+    Ok((page::link(uri, page.next_cursor.as_deref()), Json(page)))
+}
+
+/// What a query asks for.
+struct Filter {
+    statuses: Option<Vec<(LifecycleId, StateId)>>,
+    merchant: Option<String>,
+    reference: Option<String>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl Filter {
+    fn read(state: &AppState, parameters: &mut Parameters) -> Self {
+        Self {
+            statuses: statuses(state, parameters),
+            merchant: parameters.text("merchant"),
+            reference: parameters.text("customer_reference"),
+            from: parameters.timestamp("from"),
+            to: parameters.timestamp("to"),
+        }
+    }
+
+    /// Whoever does not see everybody's names no other merchant.
+    fn must_be_own(&self, asker: &Principal) -> Result<(), Problem> {
+        match &self.merchant {
+            Some(merchant) if !asker.is_staff() && asker.client.as_deref() != Some(merchant) => Err(
+                Problem::forbidden("merchant names another client: you see your own orders only"),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// As the store is asked; `None` where nothing can be found.
+    fn of(&self, reader: &mut dyn Reader, asker: &Principal) -> Result<Option<PageFilter>, Error> {
+        let owner = match asker.known_actor(reader)?.scope {
+            Scope::All => PageOwner::All,
+            Scope::Client(client) => PageOwner::Client(client),
+            Scope::Customer(customer) => PageOwner::Customer(customer),
+        };
+        let client = match &self.merchant {
+            None => None,
+            // Nobody has heard of it: it has no orders.
+            Some(merchant) => match Shared::known_client(reader, merchant)? {
+                None | Some(PartyId::NOBODY) => return Ok(None),
+                known @ Some(_) => known,
+            },
+        };
+        Ok(Some(PageFilter {
+            owner,
+            client,
+            reference: self.reference.as_deref().map(Into::into),
+            statuses: self.statuses.clone(),
+            created_from: self.from,
+            created_to: self.to,
+        }))
+    }
+}
+
+/// The statuses that are wanted, of every definition that there ever was; `None`: any.
+fn statuses(state: &AppState, parameters: &mut Parameters) -> Option<Vec<(LifecycleId, StateId)>> {
+    let named = parameters.text("lifecycle");
+    let status = parameters.text("status");
+    let phase = phase(parameters);
+    let is_active = is_active(parameters);
+    let mut definitions = state.engine.lifecycles();
+    if let Some(named) = &named {
+        let known = names(definitions.iter().map(|(_, lifecycle)| lifecycle.name()));
+        definitions.retain(|(_, lifecycle)| lifecycle.name() == named);
+        if definitions.is_empty() {
+            parameters.complain("lifecycle", "value", &format!("must be one of {known}"));
+            return None;
+        }
+    }
+    if let Some(status) = &status
+        && !definitions
+            .iter()
+            .any(|(_, lifecycle)| lifecycle.state_named(status).is_some())
+    {
+        let states = definitions.iter().flat_map(|(_, lifecycle)| lifecycle.states());
+        let known = names(states.map(|state| &*state.name));
+        parameters.complain("status", "value", &format!("must be one of {known}"));
+    }
+    if named.is_none() && status.is_none() && phase.is_none() && is_active.is_none() {
+        return None;
+    }
+    let is_wanted = |lifecycle: &Lifecycle, state: StateId| {
+        status
+            .as_deref()
+            .is_none_or(|status| lifecycle.state_name(state) == status)
+            && phase.is_none_or(|phase| lifecycle.state(state).is_some_and(|state| state.phase == phase))
+            && is_active.is_none_or(|is_active| lifecycle.is_final(state) != is_active)
+    };
+    let mut wanted = Vec::new();
+    for (id, lifecycle) in &definitions {
+        let states = lifecycle.state_ids().filter(|state| is_wanted(lifecycle, *state));
+        wanted.extend(states.map(|state| (*id, state)));
+    }
+    Some(wanted)
+}
+
+fn phase(parameters: &mut Parameters) -> Option<Phase> {
+    let name = parameters.text("phase")?;
+    let phase = Phase::from_name(&name);
+    if phase.is_none() {
+        let known = Phase::ALL.map(Phase::name).join(", ");
+        parameters.complain("phase", "value", &format!("must be one of {known}"));
+    }
+    phase
+}
+
+fn is_active(parameters: &mut Parameters) -> Option<bool> {
+    let is_active = parameters.text("active")?.parse().ok();
+    if is_active.is_none() {
+        parameters.complain("active", "value", "must be true or false");
+    }
+    is_active
+}
+
+/// Names, each once and in order, as they are listed in a sentence.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The cursor before which one goes on: the id of an event, so that it neither counts orders nor can be made up.
+fn cursor_to(order: OrderKey, event_ids: &EventIdCodec) -> String {
+    let place = EventRef::Entry(order, Version::FIRST);
+    page::cursor_to(&event_ids.encode(place).to_string())
+}
+
+fn cursor_of(parameters: &mut Parameters, event_ids: &EventIdCodec) -> Option<OrderKey> {
+    let place = page::cursor_of(parameters)?;
+    match event_ids.decode(&place) {
+        Some(EventRef::Entry(order, Version::FIRST)) => Some(order),
+        Some(EventRef::Entry(..) | EventRef::DeadLetter(_)) | None => {
+            page::not_of_this_list(parameters);
+            None
+        }
+    }
+}
+
+/// One page while it is read.
+struct Walk<'a> {
+    filter: &'a PageFilter,
+    limit: usize,
+    data: Vec<OrderBody>,
+    details_bytes: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(filter: &'a PageFilter, limit: usize) -> Self {
+        Self {
+            filter,
+            limit,
+            data: Vec::new(),
+            details_bytes: 0,
+        }
+    }
+
+    /// The orders, and before which one the next page begins.
+    fn page(
+        mut self,
+        state: &AppState,
+        reader: &mut dyn Reader,
+        mut before: Option<OrderKey>,
+    ) -> Result<(Vec<OrderBody>, Option<OrderKey>), Error> {
+        loop {
+            let wanted = (self.limit - self.data.len()).min(ORDERS_AT_ONCE);
+            let page = reader.page_orders(self.filter, before, u32::try_from(wanted).unwrap_or(u32::MAX))?;
+            // Fewer than there was room for: the store has looked at enough.
+            let is_short = page.orders.len() < wanted;
+            for record in &page.orders {
+                self.take(state, reader, record)?;
+            }
+            before = page.next;
+            let is_full = self.data.len() >= self.limit || self.details_bytes >= ORDERS_PAGE_BYTES;
+            if before.is_none() || is_short || is_full {
+                return Ok((self.data, before));
+            }
+        }
+    }
+
+    fn take(&mut self, state: &AppState, reader: &mut dyn Reader, record: &OrderRecord) -> Result<(), Error> {
+        let order = Order::of(state, reader, record)?;
+        if self
+            .filter
+            .reference
+            .as_deref()
+            .is_none_or(|wanted| has(&order, wanted))
+        {
+            self.details_bytes += record
+                .details
+                .as_ref()
+                .map_or(0, |details| details.content().len());
+            self.data.push(order.body(Standing::from(&record.head)));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an order has this reference or contact itself: the store goes by a hash of the contact.
+fn has(order: &Order, wanted: &str) -> bool {
+    let customer = order.told.details.customer.as_ref();
+    let contact = customer.and_then(|customer| customer.contact.as_deref());
+    order.told.reference.as_deref() == Some(wanted) || contact == Some(wanted)
+}
