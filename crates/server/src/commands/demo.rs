@@ -18,26 +18,29 @@ use crate::logging;
 use crate::place::StorePlace;
 use crate::server::Server;
 use crate::settings::{SettingFlags, Settings};
-use crate::traffic::{Counters, Traffic, TrafficOptions};
+use crate::traffic::{Counters, OrderTraffic, Traffic, TrafficOptions};
 
 /// Senders of made-up traffic: the drivers of the two seeded clients.
 const SENDERS: usize = 2;
+/// The part of the rate that is shipments'; the rest is orders of other kinds.
+const SHIPMENTS_SHARE: f64 = 0.5;
 /// Shipments that each of them keeps under way: with [`REST_MS`], enough for the default rate.
 const UNDER_WAY: usize = 50;
-/// How long a shipment rests between two steps: long enough to be believed, short enough to be watched.
+/// How long a shipment, or an order that is moved by reports, rests between two steps: long enough to be believed, short enough to be watched.
 const REST_MS: RangeInclusive<u32> = 3_000..=20_000;
 
-/// Runs a server to look at: seeded users, shipments moving
+/// Runs a server to look at: seeded users, shipments and orders moving
 ///
 /// On 127.0.0.1, in a throw-away data folder unless one is named. Nothing has to be installed. Everybody knows the passwords of its
 /// users: it is for looking, not for use.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  waybill demo --port 8080 --data-dir waybill-demo")]
 pub(super) struct Demo {
-    /// Only the seeded users, no made-up shipments.
+    /// Only the seeded users, nothing made up.
     #[arg(long)]
     no_simulate: bool,
-    /// Made-up commands a second, at most: each shipment rests for 3 to 20 seconds between its steps.
+    /// Made-up commands a second, at most, half of them about shipments: each of those rests for 3 to 20 seconds between its steps. What
+    /// orders do by themselves comes on top.
     #[arg(long, default_value = "10", value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     rate: f64,
     #[command(flatten)]
@@ -64,7 +67,11 @@ impl Demo {
         let server = Server::start(settings, &place).await?;
         accounts::seed_demo(server.engine()).await?;
         tell(&server);
-        let traffic = self.traffic(server.engine().clone())?;
+        let traffic = if self.no_simulate {
+            None
+        } else {
+            Some(self.traffic(server.engine())?)
+        };
         let (stop, stopped) = watch::channel(false);
         let serving = async {
             let ended = serve(server).await;
@@ -75,35 +82,46 @@ impl Demo {
         ended
     }
 
-    fn traffic(&self, handle: Handle) -> Result<Option<Traffic>, Problem> {
-        if self.no_simulate {
-            return Ok(None);
-        }
-        Ok(Some(Traffic {
-            handle,
+    fn traffic(&self, handle: &Handle) -> Result<(Traffic, OrderTraffic), Problem> {
+        let shipments = Traffic {
+            handle: handle.clone(),
             options: TrafficOptions {
                 submitters: SENDERS,
                 batch: 1,
                 under_way: UNDER_WAY,
-                rate: Some(self.rate),
+                rate: Some(self.rate * SHIPMENTS_SHARE),
                 rest_ms: Some(REST_MS),
                 seed: SysRng.try_next_u64()?,
             },
             counters: Arc::new(Counters::default()),
             listener: None,
-        }))
+        };
+        let orders = OrderTraffic {
+            handle: handle.clone(),
+            rate: self.rate * (1.0 - SHIPMENTS_SHARE),
+            rest_ms: REST_MS,
+            seed: SysRng.try_next_u64()?,
+        };
+        Ok((shipments, orders))
     }
 }
 
 /// Makes traffic, if there is to be any, until the server has stopped: that it fails then is no wonder.
-async fn simulate(traffic: Option<Traffic>, mut stopped: watch::Receiver<bool>) {
-    let Some(traffic) = traffic else { return };
-    let mut told = stopped.clone();
-    let end = async move { drop(told.wait_for(|stopped| *stopped).await) };
-    if let Err(failure) = traffic.run(end).await
-        && !*stopped.borrow_and_update()
-    {
-        complain(&format!("no made-up shipments: {failure}"));
+async fn simulate(traffic: Option<(Traffic, OrderTraffic)>, mut stopped: watch::Receiver<bool>) {
+    let Some((shipments, orders)) = traffic else {
+        return;
+    };
+    let end = |mut told: watch::Receiver<bool>| async move { drop(told.wait_for(|stopped| *stopped).await) };
+    let (shipments, orders) = tokio::join!(
+        shipments.run(end(stopped.clone())),
+        orders.run(end(stopped.clone()))
+    );
+    for (what, made) in [("shipments", shipments), ("orders", orders)] {
+        if let Err(failure) = made
+            && !*stopped.borrow_and_update()
+        {
+            complain(&format!("no made-up {what}: {failure}"));
+        }
     }
 }
 
@@ -114,6 +132,8 @@ fn tell(server: &Server) {
          all with the password password123. Documentation: http://{address}/docs. Ctrl-C ends it.\n\
          \n  TOKEN=$(curl -s http://{address}/auth/login -H 'Content-Type: application/json' \\\n    \
          -d '{{\"username\":\"operator_user\",\"password\":\"password123\"}}' | sed 's/.*\"token\":\"\\([^\"]*\\).*/\\1/')\n  \
-         curl -s http://{address}/shipments -H \"Authorization: Bearer $TOKEN\"\n"
+         curl -s http://{address}/shipments -H \"Authorization: Bearer $TOKEN\"\n  \
+         curl -s 'http://{address}/api/v1/orders?active=true' -H \"Authorization: Bearer $TOKEN\"\n\
+         \nWatch all of them move: curl -N http://{address}/api/v1/stream -H \"Authorization: Bearer $TOKEN\"\n"
     ));
 }

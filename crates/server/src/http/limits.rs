@@ -55,6 +55,17 @@ pub const LISTED_REJECTED: usize = 1_000;
 pub const PASSWORDS_WAITING: usize = 64;
 /// Passwords checked at once: each takes 19 MiB and a core.
 pub const PASSWORDS_AT_ONCE: usize = 2;
+/// Wrong passwords for one name that cost no waiting: who has forgotten the own one tries a handful, and a hundred in a row are too many (NIST SP
+/// 800-63B, 5.2.2).
+pub const LOGIN_FREE_BY_NAME: u32 = 20;
+/// The same from one address, for all names: an office behind one address has more people than one.
+pub const LOGIN_FREE_BY_ADDRESS: u32 = 100;
+/// The longest that a further try has to wait: an attacker keeps the owner out for no longer, and guesses twelve times an hour.
+pub const LOGIN_LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Without another wrong one for so long, those before count no more.
+pub const LOGIN_FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+/// Names, addresses, and pairs of them of which wrong passwords are remembered, at least; at most twice as many, some 15 MB.
+pub const LOGINS_REMEMBERED: usize = 25_000;
 /// How long a token is valid (wire contract §2).
 pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
 /// How much longer than its token a revocation is kept: a node whose clock is behind takes the token for a valid one as long.

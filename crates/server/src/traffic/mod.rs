@@ -1,9 +1,13 @@
-//! Made-up shipments under way: what the demo shows, and what loads the engine while it is tested.
+//! Made-up shipments under way: what the demo shows, and what loads the engine while it is tested. Beside them, for the demo alone, [orders
+//! of other kinds](OrderTraffic).
 //!
 //! Several submitters each keep a number of shipments under way: they make new ones, report the next step of others, repeat
 //! some reports, and now and then report a step too early, as real senders do. What fails because of the
 //! server is sent again, unchanged, until it is answered.
 
+mod orders;
+mod people;
+mod told;
 mod way;
 
 use std::collections::HashMap;
@@ -26,6 +30,8 @@ use tokio::sync::watch;
 
 use crate::engine::{Answer, Command, Failure, Handle, Outcome, Submission, SubmitError};
 use way::Way;
+
+pub use orders::OrderTraffic;
 
 /// What tracking numbers begin with where no setting says otherwise.
 pub const TRACKING_PREFIX: &str = "99M-";

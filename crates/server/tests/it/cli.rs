@@ -323,7 +323,7 @@ fn an_interrupted_simulation_ends_well_and_keeps_what_it_acknowledged() {
 }
 
 #[test]
-fn a_demo_has_shipments_to_look_at_and_needs_nothing() {
+fn a_demo_has_orders_of_every_kind_to_look_at_and_needs_nothing() {
     let running = Running::start(waybill().args(["demo", "--port", "0"]));
     let line = running.first_line();
     let address = line.strip_prefix("waybill listening on http://").unwrap();
@@ -336,11 +336,32 @@ fn a_demo_has_shipments_to_look_at_and_needs_nothing() {
     while wire.get("/shipments").is(200)["pagination"]["total"] == 0 {
         assert!(began.elapsed() < Duration::from_secs(30), "nothing is made");
     }
+    let operator = json!({"username": "operator_user", "password": "password123"}).to_string();
+    let session = wire.must_post("/auth/login", &[], &operator).is(200);
+    let mut wire = Wire::connect(address, session["token"].as_str().unwrap()).unwrap();
+    for lifecycle in ["delivery", "merchant", "food"] {
+        let path = format!("/api/v1/orders?lifecycle={lifecycle}&active=true&limit=1");
+        loop {
+            let page = wire.get(&path).is(200);
+            if let Some(order) = page["data"].get(0) {
+                for told in ["customer", "items", "address"] {
+                    assert!(!order[told].is_null(), "{told} of {order}");
+                }
+                break;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "no {lifecycle} is made"
+            );
+        }
+    }
     running.terminate();
     let ended = running.wait();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
-    assert!(ended.stderr.contains("password123"), "{}", ended.stderr);
+    for hint in ["password123", "curl -N http", "/api/v1/stream"] {
+        assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ use tempfile::TempDir;
 use crate::harness::acknowledged::history;
 
 /// A shipment whose early reports are parked and whose late ones are recorded.
-const PATIENT: &str = r#"
+pub(crate) const PATIENT: &str = r#"
 name = "patient"
 version = 1
 description = "A shipment that waits for what is missing."

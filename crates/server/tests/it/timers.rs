@@ -5,12 +5,13 @@ mod two_nodes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Entry;
 use model::time::{Span, Timestamp};
+use model::{Entry, EntryKind, Lifecycle};
 use server::clock::{Clock, ManualClock, SystemClock};
 use server::server::Limits;
 
-use crate::harness::automatic::{cancel, create, entries, statuses, until};
+use crate::engine::PATIENT;
+use crate::harness::automatic::{cancel, create, create_as_operator, entries, report, statuses, until};
 use crate::harness::front::Front;
 use crate::harness::home::Home;
 
@@ -112,6 +113,71 @@ async fn what_was_due_while_the_server_was_down_is_made_up_for() {
         must_be_about(&delays(&entries), &[20.0, 40.0, 60.0]);
         assert!(entries[3].recorded_at.since(entries[3].occurred_at) > Span::from_seconds(3_000));
     }
+    end(front, home).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_waited_too_long_is_given_up() {
+    let (home, clock) = (Home::new(), clock());
+    let front = front(&home, &clock).await;
+    let patient = Lifecycle::from_toml("patient.toml", PATIENT).unwrap();
+    let store = front.engine.store().clone();
+    let pinned = tokio::task::block_in_place(|| store.pin_lifecycles(&[patient], clock.now()));
+    // As another node would have stored it.
+    let id = pinned.unwrap()[0].id;
+    until("it is known", || front.engine.lifecycle(id).is_some()).await;
+    create_as_operator(&front.engine, "patient", &ids("P", 1)).await;
+    report(&front.engine, "P-0", "in_transit").await;
+    clock.advance(Span::from_seconds(3_500));
+    create(&front.engine, "delivery", &ids("D", 1)).await;
+    clock.advance(Span::from_seconds(90));
+    until("a delivery has moved", || {
+        entries(&front.engine, "D-0").len() == 3
+    })
+    .await;
+    let kinds = |front: &Front| -> Vec<EntryKind> {
+        let entries = entries(&front.engine, "P-0");
+        entries.iter().map(|entry| entry.kind).collect()
+    };
+    assert_eq!(kinds(&front), [EntryKind::Created, EntryKind::Parked]);
+    clock.advance(Span::from_seconds(20));
+    until("the report is given up", || kinds(&front).len() == 3).await;
+    assert_eq!(kinds(&front)[2], EntryKind::Abandoned);
+    end(front, home).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_the_database_refuses_does_not_stop_the_others() {
+    let (home, clock) = (Home::new(), clock());
+    let front = front(&home, &clock).await;
+    let ids = ids("D", 10);
+    create(&front.engine, "delivery", &ids).await;
+    let refuse = match home.dsn() {
+        None => {
+            "CREATE TRIGGER poison BEFORE INSERT ON entries WHEN NEW.order_key = 4 \
+             BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        }
+        Some(_) => {
+            "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE check_violation USING MESSAGE = 'not this one'; END $$; \
+             CREATE TRIGGER poison BEFORE INSERT ON entries FOR EACH ROW WHEN (NEW.order_key = 4) EXECUTE FUNCTION poison()"
+        }
+    };
+    home.execute(refuse).unwrap();
+    clock.advance(Span::from_seconds(150));
+    let walked = |id: &String| entries(&front.engine, id).len();
+    until("the others are delivered", || {
+        ids.iter().filter(|id| walked(id) == 4).count() == 9
+    })
+    .await;
+    assert_eq!(walked(&ids[3]), 1);
+    let mend = match home.dsn() {
+        None => "DROP TRIGGER poison",
+        Some(_) => "DROP TRIGGER poison ON entries",
+    };
+    home.execute(mend).unwrap();
+    clock.advance(Span::from_seconds(300));
+    until("it goes on once the cause is mended", || walked(&ids[3]) == 4).await;
     end(front, home).await;
 }
 

@@ -1,17 +1,20 @@
 //! Signing in.
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use model::time::Timestamp;
 use serde::Serialize;
 use store::accounts::{User, UserRef};
 use utoipa::ToSchema;
 
+use super::super::auth::is_unauthenticated;
 use super::super::fields::{self, Fields};
+use super::super::front::ClientAddress;
 use super::super::problem::{Problem, ProblemSchema};
+use super::super::rate_limit::Caller;
 use super::super::state::AppState;
 use super::super::{body, limits};
 
@@ -44,16 +47,20 @@ pub(super) struct Token {
 
 /// Sign in
 ///
-/// The answer to a wrong name and to a wrong password is the same, and takes as long.
+/// The answer to a wrong name and to a wrong password is the same, and takes as long. After many wrong ones for a name, or from an address,
+/// further tries have to wait, five minutes at most.
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", security(()), request_body = LoginSchema,
     responses((status = 200, description = "A token", body = Token),
-        (status = 401, description = "Wrong name or password", body = ProblemSchema)))]
+        (status = 401, description = "Wrong name or password", body = ProblemSchema),
+        (status = 429, description = "Too many requests, or too many wrong passwords for this name or from this address: `Retry-After` says when \
+            the next is looked at", body = ProblemSchema)))]
 pub(super) async fn login(
     State(state): State<AppState>,
+    Extension(address): Extension<ClientAddress>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, Problem> {
-    signed_in(&state, &headers, body).await
+    signed_in(&state, address, &headers, body).await
 }
 
 /// Sign in
@@ -61,17 +68,21 @@ pub(super) async fn login(
 /// As `POST /auth/login`.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "accounts", security(()), request_body = LoginSchema,
     responses((status = 200, description = "A token", body = Token),
-        (status = 401, description = "Wrong name or password", body = ProblemSchema)))]
+        (status = 401, description = "Wrong name or password", body = ProblemSchema),
+        (status = 429, description = "Too many requests, or too many wrong passwords for this name or from this address: `Retry-After` says when \
+            the next is looked at", body = ProblemSchema)))]
 pub(super) async fn login_v1(
     State(state): State<AppState>,
+    Extension(address): Extension<ClientAddress>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, Problem> {
-    signed_in(&state, &headers, body).await
+    signed_in(&state, address, &headers, body).await
 }
 
 async fn signed_in(
     state: &AppState,
+    address: ClientAddress,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse + use<>, Problem> {
@@ -87,22 +98,41 @@ async fn signed_in(
     }
     wish.finish()?;
     let name = username.or(email).unwrap_or_default();
-    let password = password.unwrap_or_default().to_owned();
+    let password = password.unwrap_or_default();
+    let attempt = state
+        .auth
+        .slowdown
+        .begin(name, Caller::at(address.0), state.now())?;
+    match token_for(state, name, password).await {
+        Ok(token) => {
+            state.auth.slowdown.succeeded(attempt);
+            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            Ok((no_store, Json(token)))
+        }
+        Err(problem) => {
+            // That storage is away is nobody's fault.
+            if is_unauthenticated(&problem) {
+                state.auth.slowdown.failed(attempt, state.now());
+            }
+            Err(problem)
+        }
+    }
+}
+
+async fn token_for(state: &AppState, name: &str, password: &str) -> Result<Token, Problem> {
     let (user, now) = known(state, name).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let right = state.auth.passwords.verify(password, hash).await?;
+    let right = state.auth.passwords.verify(password.to_owned(), hash).await?;
     // A disabled user learns no more than one who is not known.
     let user = user.filter(|user| right && !user.disabled).ok_or_else(wrong)?;
     // Checking took a while: had the password been changed meanwhile, this session must not outlive that.
     let (still, _) = known(state, name).await?;
     let user = still.filter(|still| *still == user).ok_or_else(wrong)?;
-    let token = Token {
+    Ok(Token {
         token: state.auth.tokens.sign(&user, now)?,
         expires_in: limits::TOKEN_LIFE.as_secs(),
         token_type: "Bearer",
-    };
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((no_store, Json(token)))
+    })
 }
 
 /// A user, and the time before it was read: by the clock that all nodes share, so that what ends sessions on one ends those that

@@ -1,5 +1,6 @@
 //! One user: looked at and changed by itself or by an admin.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
@@ -12,9 +13,11 @@ use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Credential};
 use super::super::fields::{self, Fields};
+use super::super::front::ClientAddress;
 use super::super::idempotency::JsonAnswer;
 use super::super::precondition::{Precondition, if_match};
 use super::super::problem::{Kind, Problem, ProblemSchema};
+use super::super::rate_limit::Caller;
 use super::super::state::AppState;
 use super::super::{body, limits};
 use super::change::{Told, answered};
@@ -85,9 +88,11 @@ pub(super) struct ChangedUser {
         (status = 404, description = "No user has this id", body = ProblemSchema),
         (status = 409, description = "The e-mail address is taken, or an admin would lock itself out", body = ProblemSchema),
         (status = 412, description = "If-Match names an older version", body = ProblemSchema),
-        (status = 422, description = "The Idempotency-Key came with another body", body = ProblemSchema)))]
+        (status = 422, description = "The Idempotency-Key came with another body", body = ProblemSchema),
+        (status = 429, description = "Too many requests, or `current_password` was wrong too often: as when signing in", body = ProblemSchema)))]
 pub(super) async fn change_user(
     State(state): State<AppState>,
+    Extension(address): Extension<ClientAddress>,
     asker: Asker,
     trail: Trail,
     headers: HeaderMap,
@@ -108,10 +113,7 @@ pub(super) async fn change_user(
         .under_way
         .key(&headers, &asker, &path, &received.bytes, state.now())?;
     let is_proven = match wish.current_password {
-        Some(current) => {
-            let hash = Some(seen.password_hash.clone());
-            state.auth.passwords.verify(current.to_owned(), hash).await?
-        }
+        Some(current) => is_password_of(&state, &seen, current, address).await?,
         None => true,
     };
     let mut change = wish.change;
@@ -142,6 +144,25 @@ pub(super) async fn change_user(
         }))
     })
     .await
+}
+
+/// Whether it is the user's password. Guessing it here is as slow as when signing in.
+async fn is_password_of(
+    state: &AppState,
+    user: &User,
+    password: &str,
+    address: ClientAddress,
+) -> Result<bool, Problem> {
+    let slowdown = &state.auth.slowdown;
+    let attempt = slowdown.begin(&user.username, Caller::at(address.0), state.now())?;
+    let hash = Some(user.password_hash.clone());
+    let is_right = state.auth.passwords.verify(password.to_owned(), hash).await?;
+    if is_right {
+        slowdown.succeeded(attempt);
+    } else {
+        slowdown.failed(attempt, state.now());
+    }
+    Ok(is_right)
 }
 
 /// Whether the user is still as it must be for the change.

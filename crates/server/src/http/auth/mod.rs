@@ -7,6 +7,7 @@ mod keys;
 mod passwords;
 mod principal;
 mod sessions;
+mod slowdown;
 mod tokens;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::state::AppState;
 pub(crate) use keys::NewKey;
 pub(crate) use passwords::Passwords;
 pub(crate) use principal::{Asker, Asking, Credential, Principal};
+pub(crate) use slowdown::Slowdown;
 pub(crate) use tokens::Tokens;
 
 use sessions::Sessions;
@@ -32,6 +34,7 @@ use tokens::Claims;
 pub(crate) struct Auth {
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
+    pub(crate) slowdown: Slowdown,
     sessions: Sessions,
     known_users_only: bool,
 }
@@ -42,6 +45,7 @@ impl Auth {
         Self {
             tokens,
             passwords: Passwords::default(),
+            slowdown: Slowdown::default(),
             sessions: Sessions::default(),
             known_users_only,
         }

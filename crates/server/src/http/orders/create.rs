@@ -196,9 +196,8 @@ async fn merchants(state: &AppState, asker: &Asker, wish: &Wish) -> Result<Whose
             Problem::field("merchant", "required", message)
         })?
     } else {
-        let own = asker.client.as_deref();
-        let own =
-            own.ok_or_else(|| Problem::forbidden("you belong to no client: no order can be made for it"))?;
+        // Nobody of these roles is let in without a client.
+        let own = asker.client.as_deref().ok_or_else(Problem::internal)?;
         if named.is_some_and(|named| named != own) {
             return Err(Problem::forbidden(
                 "merchant names another client: you make orders for your own only",

@@ -49,13 +49,25 @@ pub(crate) struct Item {
     pub(crate) size: Option<Box<str>>,
 }
 
-/// A food order's details.
-#[derive(Deserialize)]
-struct FoodDetails {
-    customer_name: Box<str>,
-    address: Box<str>,
-    item: Box<str>,
-    size: Box<str>,
+/// What was told of a food order, as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FoodDetails {
+    /// Who ordered.
+    pub(crate) customer_name: Box<str>,
+    /// Where it goes.
+    pub(crate) address: Box<str>,
+    /// The dish.
+    pub(crate) item: Box<str>,
+    /// `small`, `medium` or `large`.
+    pub(crate) size: Box<str>,
+}
+
+impl FoodDetails {
+    /// As they are kept.
+    pub(crate) fn to_json(&self) -> Box<[u8]> {
+        // Four texts: there is nothing that cannot be written.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
 }
 
 /// What is shown of a shipment's details.

@@ -86,11 +86,22 @@ impl Moment {
         if clock.is_some() && !parameters.is_given("at") {
             parameters.complain("clock", "value", "needs at beside it: the time to look at");
         }
-        match at {
+        match at.map(end_of_microsecond) {
             None => Self::Now,
             Some(at) if is_world => Self::OccurredBy(at),
             Some(at) => Self::RecordedBy(at),
         }
+    }
+}
+
+/// Times are kept to the nanosecond and shown to the microsecond: one that was taken from an answer means all of its microsecond, so
+/// that the event which it is of is in.
+fn end_of_microsecond(at: Timestamp) -> Timestamp {
+    let nanos = at.as_nanos();
+    if nanos.rem_euclid(1_000) == 0 {
+        Timestamp::from_nanos(nanos.saturating_add(999))
+    } else {
+        at
     }
 }
 

@@ -9,7 +9,7 @@ use model::ids::OrderKey;
 use model::time::Span;
 use rusqlite::Connection;
 use server::engine::Failure;
-use server::traffic::{Counters, Traffic, TrafficOptions};
+use server::traffic::{Counters, OrderTraffic, Traffic, TrafficOptions};
 use store::Trouble;
 use store::folder::DATABASE_FILE;
 use tokio::sync::Notify;
@@ -110,4 +110,52 @@ async fn traffic_that_cannot_begin_ends_before_its_time() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let ran = tokio::time::timeout(PATIENCE, traffic(&stand, None).run(pending())).await;
     assert_eq!(ran, Ok(Err(Failure::Unavailable(Trouble::Busy))));
+}
+
+#[tokio::test]
+async fn orders_of_other_kinds_come_to_their_end_and_some_are_cancelled() {
+    let stand = Stand::start().await;
+    let traffic = OrderTraffic {
+        handle: stand.handle().clone(),
+        rate: 10_000.0,
+        rest_ms: 3_000..=20_000,
+        seed: 1,
+    };
+    let ends = ["delivered", "cancelled", "DELIVERED", "CANCELLED"];
+    let all_have_ended = async {
+        loop {
+            stand.clock.advance(Span::from_seconds(1));
+            stand.handle().advance_due(1_000).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let store = stand.handle().store();
+            let counts = store.reading(|reader| reader.status_counts()).unwrap();
+            let mut ended: Vec<(String, String)> = counts
+                .iter()
+                .map(|count| {
+                    let lifecycle = stand.handle().lifecycle(count.lifecycle).unwrap();
+                    let status = lifecycle.state_name(count.status).to_owned();
+                    (lifecycle.name().to_owned(), status)
+                })
+                .filter(|(_, status)| ends.contains(&&**status))
+                .collect();
+            ended.sort();
+            ended.dedup();
+            if ended.len() == 6 {
+                return ended;
+            }
+        }
+    };
+    let ended = std::sync::Mutex::new(Vec::new());
+    let until = async {
+        let all = tokio::time::timeout(PATIENCE, all_have_ended).await;
+        *ended.lock().unwrap() = all.expect("not all kinds have come to their ends");
+    };
+    traffic.run(until).await.unwrap();
+    let ended = ended.into_inner().unwrap();
+    let names: Vec<&str> = ended.iter().map(|(lifecycle, _)| &**lifecycle).collect();
+    assert_eq!(
+        names,
+        ["delivery", "delivery", "food", "food", "merchant", "merchant"]
+    );
+    stand.verify();
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::command::{Actor, Change, Create, NewId, OrderRef, Scope};
+use model::command::{Actor, Change, Create, NewId, OrderRef, Report, ReportFields, Scope};
 use model::ids::{Owner, PartyId, TenantId};
 use model::public_id::PublicId;
 use model::role::Role;
@@ -12,11 +12,51 @@ use store::PartyKind;
 
 use super::acknowledged::history;
 
+const OPERATOR: Actor = Actor {
+    party: PartyId::NOBODY,
+    role: Role::Operator,
+    scope: Scope::All,
+};
 /// Longest that anything waited for may take, on a slow machine under load.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes orders of a customer, as many as there are ids.
 pub(crate) async fn create(engine: &Handle, lifecycle: &str, ids: &[String]) {
+    let customer = engine
+        .party(PartyKind::Customer, "customer_user_001")
+        .await
+        .unwrap();
+    create_as(engine, lifecycle, ids, customer_acts(customer)).await;
+}
+
+/// The same by an operator.
+pub(crate) async fn create_as_operator(engine: &Handle, lifecycle: &str, ids: &[String]) {
+    create_as(engine, lifecycle, ids, OPERATOR).await;
+}
+
+/// Has an operator report a status.
+pub(crate) async fn report(engine: &Handle, id: &str, status: &str) {
+    let now = engine.clock().now();
+    let report = Report::new(ReportFields {
+        status: status.into(),
+        source: "scanner-1".into(),
+        occurred_at: now,
+        client_event_id: None,
+        location: None,
+        notes: None,
+        metadata: None,
+        received_at: now,
+    });
+    let wish = Command::Change {
+        order: OrderRef::Public(PublicId::new(id).unwrap()),
+        actor: OPERATOR,
+        expected: None,
+        change: Change::Report(report.unwrap()),
+    };
+    submit(engine, vec![wish]).await;
+}
+
+async fn create_as(engine: &Handle, lifecycle: &str, ids: &[String], actor: Actor) {
     let customer = engine
         .party(PartyKind::Customer, "customer_user_001")
         .await
@@ -32,8 +72,9 @@ pub(crate) async fn create(engine: &Handle, lifecycle: &str, ids: &[String]) {
             id: NewId::Given(PublicId::new(id).unwrap()),
             lifecycle,
             owner,
-            actor: customer_acts(customer),
+            actor,
             reference: None,
+            contact: None,
             details: (*b"{}").into(),
             occurred_at: None,
             source: "api".into(),

@@ -2,6 +2,7 @@
 
 mod keys;
 mod sessions;
+mod slowdown;
 mod trail;
 mod users;
 

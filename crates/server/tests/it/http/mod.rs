@@ -12,6 +12,7 @@ mod idempotency;
 mod lists;
 mod malformed;
 mod observed;
+mod orders;
 mod process;
 mod rate_limits;
 mod receipts;
