@@ -75,6 +75,7 @@ struct EventBody {
 
 /// A place in degrees.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventPlace)]
 struct Place {
     lat: f64,
     lng: f64,
