@@ -191,6 +191,7 @@ async fn whose_history_is_archived(database: &Database) {
     expected["history_archived"] = json!(true);
     assert_eq!(after, expected);
     takes_no_more(&front, &number, &ids[1]).await;
+    is_an_order_at_its_end(&front, &number, &ids[1]).await;
     front
         .report(&driver("client_001"), &event(&live, "picked_up", 31))
         .await
@@ -256,6 +257,37 @@ fn archives(database: &Database, to: &Path, number: &str) -> PathBuf {
     assert_eq!(lines[2]["commit"]["first_place"], 1);
     assert_eq!(proved_commits(&lines), lines.len() - 2);
     file
+}
+
+/// What is left of it under the paths of orders.
+async fn is_an_order_at_its_end(front: &Front, number: &str, event_id: &str) {
+    let path = |rest: &str| format!("/api/v1/orders/{number}{rest}");
+    let get = async |rest: &str| front.get(&operator(), &path(rest)).await;
+    let order = get("").await.is(200);
+    assert_eq!(order["status"], "delivered");
+    assert_eq!(get("?at=2100-01-01T00:00:00Z").await.is(200), order);
+    let began = order["created_at"].as_str().unwrap();
+    get(&format!("?at={began}")).await.is_problem(404, "NOT_FOUND");
+    get("?at=2100-01-01T00:00:00Z&clock=occurred")
+        .await
+        .is_problem(404, "NOT_FOUND");
+    assert_eq!(
+        get("/history").await.is(200),
+        json!({"data": [], "next_cursor": null, "history_archived": true})
+    );
+    let transitions = get("/transitions").await.is(200);
+    assert_eq!(transitions["allowed"], json!([]));
+    let correction = json!({"event_id": event_id, "reason": "why"});
+    let status = json!({"status": "in_transit", "source": "van"});
+    for (rest, body) in [("/corrections", correction), ("/status", status)] {
+        front
+            .post(&operator(), &path(rest), &body)
+            .await
+            .is_problem(409, "CONFLICT");
+    }
+    let listed = get("").await.is(200);
+    let page = front.get(&operator(), "/api/v1/orders?phase=done").await.is(200);
+    assert!(page["data"].as_array().unwrap().contains(&listed), "{page}");
 }
 
 async fn takes_no_more(front: &Front, number: &str, event_id: &str) {

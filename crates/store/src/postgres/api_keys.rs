@@ -3,7 +3,7 @@
 use model::time::Timestamp;
 use tokio_postgres::Row;
 
-use super::convert::{bytes, get, role};
+use super::convert::{bytes, can_be_text, get, role};
 use super::session::Session;
 use crate::accounts::ApiKey;
 use crate::error::Error;
@@ -40,6 +40,9 @@ pub(super) fn insert(session: &mut Session, key: &ApiKey) -> Result<(), Error> {
 }
 
 pub(super) fn by_id(session: &mut Session, key_id: &str) -> Result<Option<ApiKey>, Error> {
+    if !can_be_text(key_id) {
+        return Ok(None);
+    }
     let found = session.first(key_select!("key_id = $1"), &[&key_id])?;
     found.map(|row| from_row(&row)).transpose()
 }
@@ -53,6 +56,7 @@ pub(super) fn by_secret(session: &mut Session, secret_hash: &[u8; 32]) -> Result
 pub(super) fn before(session: &mut Session, before: Option<&str>, limit: i64) -> Result<Vec<ApiKey>, Error> {
     let rows = match before {
         None => session.query(key_select!("TRUE ORDER BY key_number DESC LIMIT $1"), &[&limit])?,
+        Some(key_id) if !can_be_text(key_id) => return Ok(Vec::new()),
         Some(key_id) => {
             let sql = key_select!(
                 "key_number < (SELECT key_number FROM api_keys WHERE key_id = $1) ORDER BY key_number DESC LIMIT $2"
@@ -84,6 +88,9 @@ pub(super) fn revoke_token(
 }
 
 pub(super) fn is_token_revoked(session: &mut Session, token_id: &str) -> Result<bool, Error> {
+    if !can_be_text(token_id) {
+        return Ok(false);
+    }
     let sql = "SELECT 1 FROM revoked_tokens WHERE token_id = $1";
     Ok(session.first(sql, &[&token_id])?.is_some())
 }

@@ -163,3 +163,8 @@ pub(super) fn optional_text_of_bytes(row: &Row, column: usize) -> Result<Option<
     let text = String::from_utf8(stored).map_err(|_| Error::damaged("a text that is not UTF-8"))?;
     Ok(Some(text.into_boxed_str()))
 }
+
+/// Whether a `TEXT` can hold it: what has U+0000 stands in none, and asking for it would be an error.
+pub(super) fn can_be_text(text: &str) -> bool {
+    !text.contains('\0')
+}

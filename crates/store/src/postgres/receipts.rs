@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::ids::PartyId;
 use model::time::Timestamp;
 
-use super::convert::{bytes, get, integer, number, party};
+use super::convert::{bytes, can_be_text, get, integer, number, party};
 use super::dead_letters::miscount;
 use super::expiry::Gone;
 use super::session::{Session, Step};
@@ -105,6 +105,9 @@ pub(super) fn expire_answers(session: &mut Session, before: Timestamp, limit: i6
 }
 
 pub(super) fn batch(session: &mut Session, batch_id: &str) -> Result<Option<BatchReceipt>, Error> {
+    if !can_be_text(batch_id) {
+        return Ok(None);
+    }
     let sql = "SELECT actor_id, decided_at, content FROM batches WHERE batch_id = $1";
     let found = session.first(sql, &[&batch_id])?;
     found

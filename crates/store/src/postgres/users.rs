@@ -3,7 +3,7 @@
 use model::time::Timestamp;
 use tokio_postgres::Row;
 
-use super::convert::{get, number, role};
+use super::convert::{can_be_text, get, number, role};
 use super::session::Session;
 use crate::accounts::{Taken, User, UserRef};
 use crate::error::Error;
@@ -20,6 +20,10 @@ macro_rules! user_select {
 }
 
 pub(super) fn find(session: &mut Session, user: UserRef<'_>) -> Result<Option<User>, Error> {
+    let (UserRef::Id(text) | UserRef::Username(text) | UserRef::Login(text)) = user;
+    if !can_be_text(text) {
+        return Ok(None);
+    }
     let found = match user {
         UserRef::Id(id) => session.first(user_select!("user_id = $1"), &[&id])?,
         UserRef::Username(name) => session.first(user_select!("username = $1"), &[&name])?,
@@ -33,6 +37,8 @@ pub(super) fn find(session: &mut Session, user: UserRef<'_>) -> Result<Option<Us
 
 pub(super) fn after(session: &mut Session, after: &str, limit: i64) -> Result<Vec<User>, Error> {
     let sql = user_select!("username > $1 ORDER BY username LIMIT $2");
+    // What cannot be asked for lies right behind the text before its first U+0000.
+    let after = after.split('\0').next().unwrap_or_default();
     let rows = session.query(sql, &[&after, &limit])?;
     rows.iter().map(from_row).collect()
 }

@@ -75,6 +75,7 @@ struct EventBody {
 
 /// A place in degrees.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventPlace)]
 struct Place {
     lat: f64,
     lng: f64,
@@ -131,7 +132,7 @@ struct Shown {
 
 impl Shown {
     fn read(state: &AppState, reader: &mut dyn Reader, record: &OrderRecord) -> Result<Self, Error> {
-        let lifecycle = lifecycle_of(state, record.head.lifecycle)?;
+        let lifecycle = lifecycle_of(state, record)?;
         let entries: Vec<Entry> = reader
             .history(record)?
             .into_iter()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use model::command::OrderRef;
-use model::ids::{LifecycleId, OrderKey, Owner, PartyId, Version};
+use model::ids::{OrderKey, Owner, PartyId, Version};
 use model::lifecycle::Lifecycle;
 use model::public_id::PublicId;
 use model::time::Timestamp;
@@ -120,17 +120,13 @@ impl From<&Known> for Standing {
 impl Order {
     /// What is stored of it, made ready to be shown.
     pub(super) fn of(state: &AppState, reader: &mut dyn Reader, record: &OrderRecord) -> Result<Self, Error> {
-        let damaged = |what: &str| Error::Damaged(format!("{}: {what}", record.public_id));
-        let lifecycle = state
-            .engine
-            .lifecycle(record.head.lifecycle)
-            .ok_or_else(|| damaged("its lifecycle is not stored"))?;
+        let lifecycle = lifecycle_of(state, record)?;
         // Without details it was erased: then there is nothing to show of them.
         let details = record.details.as_ref();
         let details = details.map(|sealed| Details::read(lifecycle.name(), sealed.content()));
         let details = details
             .transpose()
-            .map_err(|_| damaged("its details cannot be read"))?;
+            .map_err(|_| damaged(record, "its details cannot be read"))?;
         Ok(Self {
             id: record.public_id.clone(),
             key: record.head.order,
@@ -226,7 +222,11 @@ pub(super) async fn read<T: Send + 'static>(
 }
 
 /// The definition that an order lives by.
-pub(super) fn lifecycle_of(state: &AppState, id: LifecycleId) -> Result<Arc<Lifecycle>, Error> {
-    let found = state.engine.lifecycle(id);
-    found.ok_or_else(|| Error::Damaged("an order's lifecycle is not stored".to_owned()))
+pub(super) fn lifecycle_of(state: &AppState, record: &OrderRecord) -> Result<Arc<Lifecycle>, Error> {
+    let found = state.engine.lifecycle(record.head.lifecycle);
+    found.ok_or_else(|| damaged(record, "its lifecycle is not stored"))
+}
+
+fn damaged(record: &OrderRecord, what: &str) -> Error {
+    Error::Damaged(format!("{}: {what}", record.public_id))
 }

@@ -189,7 +189,7 @@ pub(super) async fn order_status(
 ) -> Result<impl IntoResponse, Problem> {
     parameters.finish()?;
     let status = order::read(&state, asker.principal(), &order_id, |state, _, record| {
-        let lifecycle = lifecycle_of(state, record.head.lifecycle)?;
+        let lifecycle = lifecycle_of(state, record)?;
         Ok(StatusBody {
             order_id: record.public_id.to_string(),
             status: lifecycle.state_name(record.head.status).to_owned(),

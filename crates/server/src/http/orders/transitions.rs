@@ -60,7 +60,7 @@ pub(super) async fn transitions(
     let role = asker.role;
     let (version, transitions) =
         order::read(&state, asker.principal(), &order_id, move |state, _, record| {
-            let lifecycle = lifecycle_of(state, record.head.lifecycle)?;
+            let lifecycle = lifecycle_of(state, record)?;
             let transitions = transitions_of(&lifecycle, &record.head, role, record.placement.is_archived());
             Ok((record.head.version, transitions))
         })

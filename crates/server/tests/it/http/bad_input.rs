@@ -258,3 +258,32 @@ async fn a_body_of_a_redrive_or_a_query_that_nobody_knows_is_refused() {
     }
     front.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_a_nul_is_nobodys_and_no_failure() {
+    let front = Front::start().await;
+    let login = json!({"username": "a\u{0}b", "password": "password123"});
+    let request = front.request(Method::POST, "/auth/login").json(&login);
+    front.send(request).await.is_problem(401, "UNAUTHENTICATED");
+    // The cursors are a NUL and what would follow it.
+    for (path, status) in [
+        ("/api/v1/users/a%00b", 404),
+        ("/events/batches/a%00b", 404),
+        ("/api/v1/orders/a%00b", 404),
+        ("/api/v1/lifecycles/a%00b", 404),
+        ("/auth/users?cursor=AGI", 200),
+        ("/api/v1/api-keys?cursor=AGI", 200),
+        ("/api/v1/lifecycles?cursor=AGI", 200),
+        ("/api/v1/admin/audit-logs?entity=user:%00&actor=%00", 200),
+        ("/api/v1/orders?merchant=%00&customer_reference=%00", 200),
+        ("/shipments?client_id=%00", 200),
+    ] {
+        let reply = front.get(&admin(), path).await;
+        assert_eq!(reply.status.as_u16(), status, "{path}: {}", reply.text);
+    }
+    let request = front.request(Method::DELETE, "/api/v1/api-keys/a%00b");
+    front.send(request.bearer_auth(admin())).await.is(404);
+    let subject = crate::harness::front::token("a\u{0}b", "customer", None);
+    front.get(&subject, "/api/v1/orders").await.is(200);
+    front.end().await;
+}

@@ -177,6 +177,9 @@ async fn head_answers_as_get_does_without_a_body() {
         "/events/none",
         "/events/batches/none",
         "/api/v1/admin/dead-letters",
+        "/api/v1/orders",
+        &format!("/api/v1/orders/{number}"),
+        &format!("/api/v1/orders/{number}/history"),
         "/nothing",
     ] {
         let whole = front.get(&admin(), path).await;

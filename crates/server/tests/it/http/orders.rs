@@ -12,6 +12,7 @@ mod lifecycles;
 mod lists;
 mod overrides;
 mod progression;
+mod two_nodes;
 
 use reqwest::Method;
 use serde_json::{Value, json};

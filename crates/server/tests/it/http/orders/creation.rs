@@ -68,7 +68,7 @@ async fn staff_make_deliveries_for_a_customer_whom_they_name_by_id_or_name() {
         .post(&operator(), ORDERS, &new_delivery())
         .await
         .blames("customer_id");
-    for named in ["usr_nobody", "driver_user_001", "client_user_001"] {
+    for named in ["usr_nobody", "a\u{0}b", "driver_user_001", "client_user_001"] {
         let mut wish = new_delivery();
         wish["customer_id"] = json!(named);
         front.post(&operator(), ORDERS, &wish).await.blames("customer_id");

@@ -84,7 +84,7 @@ async fn the_same_report_again_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_has_all_that_was_said_and_its_pages_join() {
+async fn a_history_has_all_that_was_said() {
     let front = Front::start().await;
     let id = order_of(&front, "client_001").await;
     let body = json!({"status": "picked_up", "source": "van-7", "occurred_at": "2026-01-31T10:00:00Z",
@@ -140,6 +140,15 @@ async fn a_history_has_all_that_was_said_and_its_pages_join() {
             "actor": "an-admin", "occurred_at": events[2]["recorded_at"], "reason": "seen at the door"})
         )
     );
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_history_join() {
+    let front = Front::start().await;
+    let id = order_of(&front, "client_001").await;
+    walk(&front, &id, &["picked_up", "in_transit", "delivered"]).await;
+    let events = history(&front, &id).await;
     let mut joined = Vec::new();
     let mut next = path(&id, "/history?limit=2");
     loop {
