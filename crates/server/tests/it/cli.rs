@@ -336,11 +336,32 @@ fn a_demo_has_shipments_to_look_at_and_needs_nothing() {
     while wire.get("/shipments").is(200)["pagination"]["total"] == 0 {
         assert!(began.elapsed() < Duration::from_secs(30), "nothing is made");
     }
+    let meal = json!({"customer_name": "Ana", "address": "1 Main St", "item": "Pad Thai", "size": "small"});
+    let mut nobody = Wire::connect(address, "").unwrap();
+    let made = nobody.must_post("/orders", &[], &meal.to_string()).is(201);
+    let id = made["order_id"].as_str().unwrap();
+    let mut nobody = Wire::connect(address, "").unwrap();
+    assert_eq!(
+        nobody.get(&format!("/orders/{id}")).is(200)["order"]["item"],
+        "Pad Thai"
+    );
     running.terminate();
     let ended = running.wait();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
     assert!(ended.stderr.contains("password123"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_demo_that_is_told_so_takes_no_order_without_a_token() {
+    let running =
+        Running::start(waybill().args(["demo", "--port", "0", "--no-simulate", "--open-orders=false"]));
+    let line = running.first_line();
+    let address = line.strip_prefix("waybill listening on http://").unwrap();
+    let mut wire = Wire::connect(address.parse().unwrap(), "").unwrap();
+    assert_eq!(wire.get("/orders").status, 401);
+    running.terminate();
+    assert_eq!(running.wait().code(), Some(0));
 }
 
 #[test]
