@@ -355,6 +355,15 @@ fn a_demo_has_orders_of_every_kind_to_look_at_and_needs_nothing() {
             );
         }
     }
+    let meal = json!({"customer_name": "Ana", "address": "1 Main St", "item": "Pad Thai", "size": "small"});
+    let mut nobody = Wire::connect(address, "").unwrap();
+    let made = nobody.must_post("/orders", &[], &meal.to_string()).is(201);
+    let id = made["order_id"].as_str().unwrap();
+    let mut nobody = Wire::connect(address, "").unwrap();
+    assert_eq!(
+        nobody.get(&format!("/orders/{id}")).is(200)["order"]["item"],
+        "Pad Thai"
+    );
     running.terminate();
     let ended = running.wait();
     assert_eq!(ended.code(), Some(0), "{ended:?}");
@@ -362,6 +371,18 @@ fn a_demo_has_orders_of_every_kind_to_look_at_and_needs_nothing() {
     for hint in ["password123", "curl -N http", "/api/v1/stream"] {
         assert!(ended.stderr.contains(hint), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn a_demo_that_is_told_so_takes_no_order_without_a_token() {
+    let running =
+        Running::start(waybill().args(["demo", "--port", "0", "--no-simulate", "--open-orders=false"]));
+    let line = running.first_line();
+    let address = line.strip_prefix("waybill listening on http://").unwrap();
+    let mut wire = Wire::connect(address.parse().unwrap(), "").unwrap();
+    assert_eq!(wire.get("/orders").status, 401);
+    running.terminate();
+    assert_eq!(running.wait().code(), Some(0));
 }
 
 #[test]

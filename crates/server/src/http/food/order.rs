@@ -3,7 +3,8 @@
 use model::Lifecycle;
 use model::command::OrderRef;
 use model::public_id::PublicId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use store::{Error, OrderRecord, Reader};
 use utoipa::ToSchema;
 
@@ -30,28 +31,20 @@ pub(super) struct FoodOrder {
     pub(super) updated_at: String,
 }
 
-/// What was told of it, as far as it is food.
-#[derive(Default, Deserialize)]
-struct Told {
-    customer_name: Option<String>,
-    address: Option<String>,
-    item: Option<String>,
-    size: Option<String>,
-}
-
 impl FoodOrder {
     pub(super) fn of(order: &OrderRecord, lifecycle: &Lifecycle) -> Self {
         let details = order.details.as_ref();
-        // What is no object of such texts was told of another kind of food.
-        let told: Told = details
+        // Of an order that is no meal other things may have been told.
+        let told: Value = details
             .and_then(|details| serde_json::from_slice(details.content()).ok())
             .unwrap_or_default();
+        let text = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {
             order_id: order.public_id.to_string(),
-            customer_name: told.customer_name,
-            address: told.address,
-            item: told.item,
-            size: told.size,
+            customer_name: text("customer_name"),
+            address: text("address"),
+            item: text("item"),
+            size: text("size"),
             status: lifecycle.state_name(order.head.status).to_owned(),
             created_at: order.created_at.to_string(),
             updated_at: order.head.recorded_at.to_string(),

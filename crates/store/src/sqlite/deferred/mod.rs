@@ -6,8 +6,8 @@
 //! rows from before it are of no use and go.
 //!
 //! What is not in the table yet is in memory as well: the writer's, to know what to write, and the readers', who read
-//! through it. Heads that wait for a time are never deferred, nor is an order's first; orders, counts and fingerprints that no longer
-//! fit a head are written at once.
+//! through it. Heads that wait for a time are never deferred, nor is an order's first, nor those that other tools read; orders, counts and
+//! fingerprints that no longer fit a head are written at once.
 
 mod runs;
 mod update;

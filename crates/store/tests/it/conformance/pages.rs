@@ -295,4 +295,9 @@ pub(super) fn a_page_that_has_looked_at_enough_says_where_to_go_on(backend: &dyn
         ..ANY
     };
     assert_eq!(walked(&*store, &filter, 10), (vec![11], 1));
+    // In every block there is one, just above its lower border: the bound lies within the last of them.
+    let spread = ["A-4101", "A-8201", "A-12301"];
+    clerk.write(&spread.map(|name| reported(name, "picked_up")));
+    let (found, pages) = walked(&*store, &filter, 10);
+    assert_eq!((found, pages), (vec![12_301, 8_201, 4_101, 11], 2));
 }
