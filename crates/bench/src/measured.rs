@@ -51,6 +51,7 @@ pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
             known_users_only: false,
             rate_limit_per_minute: 0,
             tracking_prefix: "99M-".to_owned(),
+            open_orders: false,
             trusted_proxies: Vec::new(),
             cors_origins: CorsOrigins::Closed,
             metrics,

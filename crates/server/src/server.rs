@@ -130,6 +130,7 @@ impl Server {
             known_users_only: settings.jwt_known_users_only,
             rate_limit_per_minute: settings.rate_limit_per_minute,
             tracking_prefix: settings.tracking_prefix.clone(),
+            open_orders: settings.open_orders,
             trusted_proxies: settings.trusted_proxies.clone(),
             cors_origins: settings.cors_origins.clone(),
             metrics,

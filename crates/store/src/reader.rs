@@ -9,7 +9,7 @@ use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::error::Error;
 use crate::records::{
     ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
-    OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
+    NamedState, OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
 };
 
 /// Reads, in one short transaction: everything a reader says belongs together.
@@ -238,6 +238,21 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`].
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error>;
+
+    /// What statuses are called where SQL by other tools reads it, sorted.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn named_states(&mut self) -> Result<Vec<NamedState>, Error>;
+
+    /// Orders of which SQL by other tools is not shown every entry, each as often as it has such: there are none in a sound store.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn unmapped_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
+        let _found_by_their_order = limit;
+        Ok(Vec::new())
+    }
 
     /// What the database itself finds wrong with its files; empty when all is well.
     ///

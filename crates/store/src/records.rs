@@ -491,6 +491,19 @@ pub struct Miscount {
     pub counted: u64,
 }
 
+/// What a definition calls a status, as SQL by other tools reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedState {
+    /// The definition.
+    pub lifecycle: LifecycleId,
+    /// The status.
+    pub status: StateId,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its phase.
+    pub phase: Box<str>,
+}
+
 /// A stored lifecycle definition.
 #[derive(Clone, Debug)]
 pub struct StoredLifecycle {

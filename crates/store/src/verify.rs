@@ -9,6 +9,7 @@
 
 mod archived;
 mod counts;
+mod mapping;
 mod together;
 
 use std::collections::HashMap;
@@ -288,6 +289,7 @@ impl Verification<'_> {
                 format!("holds {logged} entries, the orders' histories {folded}"),
             );
         }
+        self.compare_mapping(&lifecycles);
         self.compare_archived();
         self.compare_counts();
     }

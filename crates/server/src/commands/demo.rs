@@ -49,6 +49,7 @@ impl Demo {
         let (mut settings, sources) = Settings::of_process(&self.settings)?;
         logging::init(settings.log_level, settings.log_format);
         settings.app_host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        settings.open_orders |= !sources.is_set("OPEN_ORDERS");
         let kept = sources.is_set("WAYBILL_DATA_DIR");
         // Removed when the server has ended.
         let throw_away = if kept { None } else { Some(tempfile::tempdir()?) };

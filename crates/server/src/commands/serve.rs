@@ -13,11 +13,10 @@ use crate::server::{ServeError, Server};
 use crate::settings::{Seed, SettingFlags, Settings};
 
 /// Settings of parts that do not exist yet: nobody should believe that they do.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 8] = [
     "REDIS_URL",
     "REDIS_ADDR",
     "KAFKA_BROKERS",
-    "OPEN_ORDERS",
     "LIFECYCLE_DIR",
     "SMTP_URL",
     "PAYMENT_URL",

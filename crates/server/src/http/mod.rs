@@ -12,6 +12,7 @@ mod docs;
 mod error;
 mod events;
 mod fields;
+mod food;
 mod front;
 mod health;
 mod home;
@@ -66,6 +67,8 @@ pub struct Options {
     pub rate_limit_per_minute: u32,
     /// What tracking numbers begin with.
     pub tracking_prefix: String,
+    /// Food orders take no token.
+    pub open_orders: bool,
     /// Proxies whose word on the caller's address is taken.
     pub trusted_proxies: Vec<IpBlock>,
     /// Origins that browsers may call from.
@@ -157,6 +160,7 @@ impl Http {
             rate_limit: rate_limit::RateLimit::per_minute(options.rate_limit_per_minute),
             metrics: options.metrics.0,
             tracking_prefix: options.tracking_prefix,
+            open_orders: options.open_orders,
             trusted_proxies: options.trusted_proxies,
             room: body::Room::of_bytes(options.bodies_in_memory_bytes, options.slowest_time),
         });
@@ -249,6 +253,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(accounts::router())
         .merge(shipments::router())
         .merge(events::router())
+        .merge(food::router())
         .merge(dead_letters::router())
         .merge(orders::router())
 }

@@ -22,6 +22,7 @@ use super::problem::{Kind, ProblemSchema};
         (name = "shipments", description = "Shipments"),
         (name = "orders", description = "Orders of every lifecycle"),
         (name = "events", description = "Scan events and their receipts"),
+        (name = "food", description = "Food orders; open without a token where `OPEN_ORDERS` is on"),
         (name = "administration", description = "For admins"),
         (name = "operations", description = "Health and metrics"),
         (name = "pages", description = "For people")

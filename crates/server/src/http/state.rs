@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) room: Room,
     pub(crate) under_way: UnderWay,
     pub(crate) tracking_prefix: String,
+    /// Food orders take no token.
+    pub(crate) open_orders: bool,
     /// Proxies whose word on the caller's address is taken.
     pub(crate) trusted_proxies: Vec<IpBlock>,
     pub(crate) openapi: std::sync::OnceLock<bytes::Bytes>,
@@ -63,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) rate_limit: RateLimit,
     pub(crate) metrics: Metrics,
     pub(crate) tracking_prefix: String,
+    pub(crate) open_orders: bool,
     pub(crate) trusted_proxies: Vec<IpBlock>,
     pub(crate) room: Room,
 }
@@ -77,6 +80,7 @@ impl AppState {
             room: parts.room,
             under_way: UnderWay::default(),
             tracking_prefix: parts.tracking_prefix,
+            open_orders: parts.open_orders,
             trusted_proxies: parts.trusted_proxies,
             openapi: std::sync::OnceLock::new(),
             read_threads: parts.read_threads,

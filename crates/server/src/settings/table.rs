@@ -185,6 +185,11 @@ settings! {
         environment: ["TRACKING_PREFIX"], keys: ["tracking_prefix"], flags: ["tracking-prefix"],
         default: "99M-", secret: false
     }
+    /// Food orders under /orders take no token: whoever reaches the server may make, see and cancel them
+    open_orders: bool = kinds::SWITCH {
+        environment: ["OPEN_ORDERS"], keys: ["open_orders"], flags: ["open-orders"],
+        default: "false", secret: false
+    }
     /// `demo` makes the users of the demo, whose passwords everybody knows
     seed: Option<Seed> = kinds::SEED {
         environment: ["SEED"], keys: ["seed"], flags: ["seed"],

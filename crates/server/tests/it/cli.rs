@@ -198,7 +198,7 @@ fn a_sound_store_is_proven_and_a_damaged_one_shown_where() {
     assert_eq!(sound.stdout, "all is well: 1 orders, 5 entries, 2 commits\n");
 
     let database = Connection::open(data.path().join(DATABASE_FILE)).unwrap();
-    let damage = "UPDATE entries SET occurred_at = occurred_at + 1 WHERE position = 3; \
+    let damage = "DROP TRIGGER entries_are_not_changed; UPDATE entries SET occurred_at = occurred_at + 1 WHERE position = 3; \
                   UPDATE order_heads SET status = 1";
     database.execute_batch(damage).unwrap();
     drop(database);

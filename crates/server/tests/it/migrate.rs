@@ -27,8 +27,10 @@ fn a_data_folder_is_brought_up_to_date_and_it_is_said_from_where() {
         migrate(),
         format!("{folder}: already up to date, version {version}\n")
     );
-    let back_to_the_third =
-        "DROP TABLE batch_counts; ALTER TABLE users DROP COLUMN kept_token; PRAGMA user_version = 3";
+    let back_to_the_third = "DROP VIEW orders; DROP VIEW order_events; DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_deleted; \
+         DROP TABLE mapped_entries; DROP TABLE lifecycle_states; DROP INDEX orders_by_contact; \
+         ALTER TABLE order_identities DROP COLUMN contact_hash; ALTER TABLE order_identities RENAME TO orders; \
+         DROP TABLE batch_counts; ALTER TABLE users DROP COLUMN kept_token; PRAGMA user_version = 3";
     let raw = Connection::open(dir.join(DATABASE_FILE)).unwrap();
     raw.execute_batch(back_to_the_third).unwrap();
     drop(raw);

@@ -82,8 +82,9 @@ pub const TABLES: &[Table] = &[
     table!("store_meta", "name NOT IN ('store_id', 'event_id_key', 'born_at', 'schema')", by "name": name Text, value Bytes),
     table!("lifecycles", by "lifecycle_id":
         lifecycle_id Int4, name Text, version Int8, content_hash Bytes, definition Text, stored_at Int8),
+    table!("lifecycle_states", by "lifecycle_id, status": lifecycle_id Int4, status Int2, name Text, phase Text),
     table!("parties", by "party_id": party_id Int4, tenant_id Int4, kind Int2, name Bytes),
-    table!("orders", by "order_key":
+    table!("order_identities", by "order_key":
         order_key Int8, public_id Text, lifecycle_id Int4, tenant_id Int4, client_id Int4, customer_id Int4, created_at Int8,
         reference Bytes, details Bytes, contact_hash Int8),
     // Positions have no gaps here, so they can be places, whose gaps nobody minds. What was the entry before in the order
@@ -136,6 +137,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("log_archives", "a data folder keeps its whole log"),
     ("log_end", "written at the end, from the last commit"),
+    (
+        "mapped_entries",
+        "an order's entries are a range of an index there",
+    ),
     (
         "sqlite_sequence",
         "the number of the last dead letter, which dead_letter_ids goes on from",

@@ -4,8 +4,8 @@ use tokio_postgres::Row;
 
 use super::address::{Address, Purpose};
 use super::convert::{bytes, get};
-use super::schema;
 use super::session::Session;
+use super::{lifecycles, schema};
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{ANSWER_GRACE, MIGRATION, MIGRATION_WAIT};
 use crate::records::{Birth, Identity, Migrated};
@@ -51,6 +51,7 @@ pub(super) fn prepare(address: &Address, birth: &Birth) -> Result<(Identity, Mig
         migrate(&mut session, version, birth).map_err(failed)?;
         session.set_patience(MIGRATION_WAIT + ANSWER_GRACE);
     }
+    lifecycles::name_states_of_old(&mut session).map_err(failed)?;
     check_ownership(address, &mut session)?;
     let migrated = Migrated {
         from: version,

@@ -154,7 +154,7 @@ impl Import {
         // Of a table without rows nothing is set: NULL is not a number.
         let last_dead_letter = Some(last_dead_letter).filter(|last| *last > 0);
         session.query(
-            "SELECT setval('order_keys', (SELECT max(order_key) FROM orders)), setval('dead_letter_ids', $1::bigint), \
+            "SELECT setval('order_keys', (SELECT max(order_key) FROM order_identities)), setval('dead_letter_ids', $1::bigint), \
              setval('places', (SELECT max(place) FROM entries)), \
              setval(pg_get_serial_sequence('parties', 'party_id'), (SELECT max(party_id) FROM parties)), \
              setval(pg_get_serial_sequence('api_keys', 'key_number'), (SELECT max(key_number) FROM api_keys)), \

@@ -28,7 +28,7 @@ const LOOKS: [&str; 3] = [
 
 /// Orders without a head, heads without an order, and pairs that differ.
 pub(super) fn unpaired_orders(session: &mut Session, limit: i64) -> Result<Vec<OrderKey>, Error> {
-    let sql = "SELECT coalesce(o.order_key, h.order_key) FROM orders o FULL JOIN order_heads h USING (order_key) \
+    let sql = "SELECT coalesce(o.order_key, h.order_key) FROM order_identities o FULL JOIN order_heads h USING (order_key) \
                WHERE (o.lifecycle_id, o.tenant_id, o.client_id, o.customer_id) IS DISTINCT FROM \
                (h.lifecycle_id, h.tenant_id, h.client_id, h.customer_id) ORDER BY 1 LIMIT $1";
     let rows = session.query(sql, &[&limit])?;

@@ -1,14 +1,15 @@
 //! Definitions, kept for ever by their content hash. Nodes pin theirs one after the other.
 
 use model::Lifecycle;
+use model::ids::LifecycleId;
 use model::time::Timestamp;
 
 use super::address::{Address, Purpose};
 use super::connect::{LOCKS, PINNING, one};
-use super::convert::{get, lifecycle_id, number};
+use super::convert::{get, integer, lifecycle_id, number, state};
 use super::session::Session;
 use crate::error::{Error, OpenError};
-use crate::records::StoredLifecycle;
+use crate::records::{NamedState, StoredLifecycle};
 
 pub(super) fn pin(
     address: &Address,
@@ -85,5 +86,58 @@ fn insert(session: &mut Session, lifecycle: &Lifecycle, at: Timestamp) -> Result
             &at.as_nanos(),
         ],
     )?;
-    row.ok_or_else(|| Error::damaged("a definition got no number"))
+    let row = row.ok_or_else(|| Error::damaged("a definition got no number"))?;
+    name_states(session, lifecycle_id(&row, 0)?, lifecycle)?;
+    Ok(row)
+}
+
+/// Writes what a definition calls its statuses, for SQL by other tools.
+fn name_states(session: &mut Session, id: LifecycleId, lifecycle: &Lifecycle) -> Result<(), Error> {
+    let statuses: Vec<i16> = lifecycle
+        .state_ids()
+        .map(|status| i16::from(status.number()))
+        .collect();
+    let states = lifecycle.states().iter();
+    let (names, phases): (Vec<&str>, Vec<&str>) =
+        states.map(|state| (&*state.name, state.phase.name())).unzip();
+    let sql = "INSERT INTO lifecycle_states (lifecycle_id, status, name, phase) \
+               SELECT $1, * FROM UNNEST($2::smallint[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING";
+    session.execute(
+        sql,
+        &[&integer(id.get(), "lifecycle")?, &statuses, &names, &phases],
+    )?;
+    Ok(())
+}
+
+/// The same of definitions that were stored before this was written.
+pub(super) fn name_states_of_old(session: &mut Session) -> Result<(), Error> {
+    let sql = "SELECT lifecycle_id FROM lifecycles WHERE lifecycle_id NOT IN (SELECT lifecycle_id FROM lifecycle_states)";
+    let rows = session.query(sql, &[])?;
+    let unnamed: Result<Vec<LifecycleId>, Error> = rows.iter().map(|row| lifecycle_id(row, 0)).collect();
+    let unnamed = unnamed?;
+    if unnamed.is_empty() {
+        return Ok(());
+    }
+    for stored in all(session)? {
+        if unnamed.contains(&stored.id) {
+            name_states(session, stored.id, &stored.lifecycle)?;
+        }
+    }
+    Ok(())
+}
+
+/// What statuses are called, sorted.
+pub(super) fn named_states(session: &mut Session) -> Result<Vec<NamedState>, Error> {
+    let sql = "SELECT lifecycle_id, status, name, phase FROM lifecycle_states ORDER BY lifecycle_id, status";
+    let rows = session.query(sql, &[])?;
+    rows.iter()
+        .map(|row| {
+            Ok(NamedState {
+                lifecycle: lifecycle_id(row, 0)?,
+                status: state(row, 1)?,
+                name: get::<&str>(row, 2)?.into(),
+                phase: get::<&str>(row, 3)?.into(),
+            })
+        })
+        .collect()
 }

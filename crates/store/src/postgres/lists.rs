@@ -23,7 +23,7 @@ pub(super) type Statuses = BTreeSet<(LifecycleId, StateId)>;
 
 /// Orders as they are listed.
 const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id, o.customer_id, h.lifecycle_id, h.status, h.version, \
-                      o.created_at, h.recorded_at FROM orders o JOIN order_heads h USING (order_key) \
+                      o.created_at, h.recorded_at FROM order_identities o JOIN order_heads h USING (order_key) \
                       WHERE o.order_key = ANY($1::bigint[]) ORDER BY o.order_key DESC";
 /// The page of all orders: `OFFSET 0` has each block read by key, whatever is thought of how many rows there are.
 const OF_ALL: &str = "SELECT h.order_key FROM UNNEST($1::bigint[], $2::bigint[]) AS b (first_key, last_key) \
@@ -33,9 +33,9 @@ const OF_ALL: &str = "SELECT h.order_key FROM UNNEST($1::bigint[], $2::bigint[])
                       ORDER BY h.order_key DESC OFFSET $5 LIMIT $6";
 /// The page of a client, of whom every order is wanted.
 const ALL_OF_CLIENT: &str =
-    "SELECT order_key FROM orders WHERE client_id = $1 ORDER BY order_key DESC OFFSET $2 LIMIT $3";
+    "SELECT order_key FROM order_identities WHERE client_id = $1 ORDER BY order_key DESC OFFSET $2 LIMIT $3";
 /// The page of a client: the index of its orders is walked, and each head is looked up.
-const SOME_OF_CLIENT: &str = "SELECT o.order_key FROM orders o \
+const SOME_OF_CLIENT: &str = "SELECT o.order_key FROM order_identities o \
                               CROSS JOIN LATERAL (SELECT lifecycle_id, status FROM order_heads \
                               WHERE order_key = o.order_key OFFSET 0) h \
                               WHERE o.client_id = $1 AND o.order_key >> 12 = ANY($2::bigint[]) \

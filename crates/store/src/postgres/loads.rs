@@ -26,8 +26,8 @@ macro_rules! load {
             ", h.first_place, h.last_place, h.first_place < ",
             live_from!(),
             ", o.public_id FROM \
-             (SELECT order_key, public_id FROM orders WHERE public_id = ANY($1::text[]) UNION \
-             SELECT order_key, public_id FROM orders WHERE order_key = ANY($2::bigint[])) o \
+             (SELECT order_key, public_id FROM order_identities WHERE public_id = ANY($1::text[]) UNION \
+             SELECT order_key, public_id FROM order_identities WHERE order_key = ANY($2::bigint[])) o \
              JOIN order_heads h ON h.order_key = o.order_key ORDER BY h.order_key FOR UPDATE OF h",
             $wait
         )

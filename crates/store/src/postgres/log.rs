@@ -203,7 +203,7 @@ pub(super) fn last_position(session: &mut Session) -> Result<Position, Error> {
 }
 
 pub(super) fn totals(session: &mut Session) -> Result<Totals, Error> {
-    let sql = "SELECT last_position, last_commit, (SELECT coalesce(max(order_key), 0) FROM orders), \
+    let sql = "SELECT last_position, last_commit, (SELECT coalesce(max(order_key), 0) FROM order_identities), \
                (SELECT count(*) FROM dead_letters) FROM log_end";
     let row = super::connect::one(session, sql)?;
     Ok(Totals {

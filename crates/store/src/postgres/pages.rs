@@ -15,8 +15,8 @@ use super::session::{Param, Session};
 use crate::error::Error;
 use crate::pages::{ContactHasher, Keys, Walk, Walked, Wanted};
 
-const LAST_KEY: &str = "SELECT order_key FROM orders ORDER BY order_key DESC LIMIT 1";
-const CREATED_AT: &str = "SELECT (SELECT created_at FROM orders WHERE order_key >= p.key ORDER BY order_key LIMIT 1) \
+const LAST_KEY: &str = "SELECT order_key FROM order_identities ORDER BY order_key DESC LIMIT 1";
+const CREATED_AT: &str = "SELECT (SELECT created_at FROM order_identities WHERE order_key >= p.key ORDER BY order_key LIMIT 1) \
                           FROM UNNEST($1::bigint[]) WITH ORDINALITY AS p (key, number) ORDER BY p.number";
 const BLOCKS: &str = "SELECT block, sum(b.orders)::bigint FROM UNNEST($1::int[], $2::smallint[]) AS s (lifecycle_id, status) \
                       JOIN status_blocks b USING (lifecycle_id, status) \
@@ -25,12 +25,12 @@ const BLOCKS: &str = "SELECT block, sum(b.orders)::bigint FROM UNNEST($1::int[],
 /// Orders from key $1 to $2, falling, at most $3; of those that have a value in a column.
 macro_rules! walk {
     () => {
-        "SELECT order_key, client_id, customer_id, created_at FROM orders WHERE order_key BETWEEN $1 AND $2 \
+        "SELECT order_key, client_id, customer_id, created_at FROM order_identities WHERE order_key BETWEEN $1 AND $2 \
          ORDER BY order_key DESC LIMIT $3"
     };
     ($column:literal, $known:literal, $value:literal) => {
         concat!(
-            "SELECT order_key, client_id, customer_id, created_at FROM orders WHERE ",
+            "SELECT order_key, client_id, customer_id, created_at FROM order_identities WHERE ",
             $known,
             " AND (",
             $column,

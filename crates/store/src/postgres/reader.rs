@@ -30,7 +30,7 @@ use crate::limits::{MAX_PAGE, WHOLE_TABLE};
 use crate::pages::{Keys, Pages, Walked, Wanted};
 use crate::records::{
     ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
-    OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
+    NamedState, OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
 };
 
 pub(super) struct PostgresReader<'a> {
@@ -52,7 +52,7 @@ macro_rules! order_select {
             ", h.first_place < ",
             live_from!(),
             ", o.public_id, o.reference, o.created_at, o.details \
-             FROM orders o JOIN order_heads h ON h.order_key = o.order_key ",
+             FROM order_identities o JOIN order_heads h ON h.order_key = o.order_key ",
             $tail
         )
     };
@@ -239,6 +239,10 @@ impl Reader for PostgresReader<'_> {
 
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
         integrity::unpaired_orders(self.unbounded()?, page(limit))
+    }
+
+    fn named_states(&mut self) -> Result<Vec<NamedState>, Error> {
+        lifecycles::named_states(self.session()?)
     }
 
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error> {

@@ -70,7 +70,7 @@ impl<'a> OrderColumns<'a> {
     }
 
     pub(super) fn step(&self) -> Option<Step<'_>> {
-        let sql = "INSERT INTO orders (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, created_at, reference, \
+        let sql = "INSERT INTO order_identities (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, created_at, reference, \
                    details, contact_hash) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], \
                    $7::bigint[], $8::bytea[], $9::bytea[], $10::bigint[])";
         (!self.order.is_empty()).then(|| {

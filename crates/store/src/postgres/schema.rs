@@ -8,12 +8,12 @@ use super::convert::get;
 use super::session::Session;
 use crate::error::Error;
 
-/// A line for each column and what else is said of it, storage option, constraint, index, trigger, sequence and function. Partitions come
+/// A line for each column, also of views, and what else is said of it, storage option, constraint, index, trigger, sequence and function. Partitions come
 /// and go, and are left out, also those that were detached.
 macro_rules! lines {
     () => {
         "WITH ours AS (SELECT oid, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
-         AND relkind IN ('r', 'p') AND NOT relispartition AND relname !~ '^entries_[0-9]+$') \
+         AND relkind IN ('r', 'p', 'v') AND NOT relispartition AND relname !~ '^entries_[0-9]+$') \
          SELECT format('column %s of %s, %s%s', a.attname, o.relname, format_type(a.atttypid, a.atttypmod), \
          CASE WHEN a.attnotnull THEN ', not null' END) AS line \
          FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped \

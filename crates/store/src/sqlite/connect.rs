@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use super::{deferred, mapping};
 use crate::error::{Error, OpenError, Trouble};
 use crate::limits::{
     BUSY_WAIT, KEPT_WAL_BYTES, PAGE_BYTES, READER_CACHE_KIB, READER_MAP_BYTES, WRITER_CACHE_KIB,
@@ -27,6 +28,9 @@ pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0004_sessions_and_quotas.sql"),
     include_str!("../../migrations/sqlite/0005_pages_and_mapping.sql"),
 ];
+
+/// The migration from which on heads that other tools read are not deferred: it begins with none that is.
+const MAPPING: i64 = 5;
 
 /// A database file, and how to connect to it.
 #[derive(Clone)]
@@ -249,6 +253,9 @@ impl Database {
         for (number, script) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            if number == MAPPING {
+                deferred::settle(&transaction)?;
+            }
             transaction.execute_batch(script)?;
             if let Some(birth) = birth.filter(|_| number == 1) {
                 write_birth(&transaction, birth)?;
@@ -257,7 +264,7 @@ impl Database {
             transaction.pragma_update(None, "user_version", number)?;
             transaction.commit()?;
         }
-        Ok(())
+        mapping::name_states_of_old(connection)
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
 use super::deferred::{Deferred, LastCommit, Step, is_timed};
+use super::mapping::{MappedInsert, Mapping};
 use super::{audit, counts, dead_letters, receipts, rows};
 use crate::digest::CommitDigest;
 use crate::error::Error;
@@ -22,6 +23,7 @@ pub(super) struct Core {
     pub(super) digest: [u8; 32],
     pub(super) node: String,
     pub(super) contacts: ContactHasher,
+    pub(super) mapping: Mapping,
     pub(super) checkpointer: Arc<Checkpointer>,
 }
 
@@ -114,6 +116,7 @@ impl Core {
     }
 
     fn write_and_commit(&mut self, group: &Placed) -> Result<(), Error> {
+        self.mapping.learn(&self.connection, &group.writes.entries)?;
         let step = self.write(group)?;
         self.deferred.announce(&step);
         self.connection
@@ -141,9 +144,11 @@ impl Core {
         let mut digest = CommitDigest::new(&self.digest, group.commit, group.at, entries);
         {
             let mut insert = rows::EntryInsert::new(connection)?;
+            let mut insert_mapped = MappedInsert::new(connection, &self.mapping)?;
             let mut position = group.first_position;
             for ((_, entry), previous) in writes.entries.iter().zip(&group.previous) {
                 insert.run(position, *previous, entry)?;
+                insert_mapped.run(position, entry)?;
                 digest.add(entry);
                 position = position.next();
             }
@@ -154,7 +159,7 @@ impl Core {
         };
         let step = self
             .deferred
-            .write(connection, last, &writes.heads, &group.placements)?;
+            .write(connection, last, &writes.heads, &group.placements, &self.mapping)?;
         counts::write(connection, &writes.heads)?;
         dead_letters::insert(connection, &writes.dead_letters)?;
         for record in &writes.records {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::connect::Database;
 use super::convert::lifecycle_id;
+use super::mapping;
 use crate::error::{Error, OpenError};
 use crate::records::StoredLifecycle;
 
@@ -85,5 +86,7 @@ fn insert(connection: &Connection, lifecycle: &Lifecycle, at: Timestamp) -> Resu
             at.as_nanos()
         ],
     )?;
-    Ok(connection.last_insert_rowid())
+    let id = connection.last_insert_rowid();
+    mapping::name_states(connection, lifecycle_id(id)?, lifecycle)?;
+    Ok(id)
 }

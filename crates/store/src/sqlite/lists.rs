@@ -28,16 +28,16 @@ const STATUSES: &str = "SELECT h.order_key, h.lifecycle_id, h.status, h.version 
                         WHERE h.order_key BETWEEN ?1 AND ?2 ORDER BY h.order_key DESC";
 /// The statuses of the orders of a client between two keys.
 const STATUSES_OF_CLIENT: &str = "SELECT o.order_key, h.lifecycle_id, h.status, h.version \
-                                  FROM orders o INDEXED BY orders_by_client \
+                                  FROM order_identities o INDEXED BY orders_by_client \
                                   CROSS JOIN order_heads h ON h.order_key = o.order_key \
                                   WHERE o.client_id = ?3 AND o.order_key BETWEEN ?1 AND ?2 ORDER BY o.order_key DESC";
 /// A page of all orders of a client.
-const ALL_OF_CLIENT: &str = "SELECT order_key FROM orders INDEXED BY orders_by_client WHERE client_id = ?1 \
+const ALL_OF_CLIENT: &str = "SELECT order_key FROM order_identities INDEXED BY orders_by_client WHERE client_id = ?1 \
                              ORDER BY order_key DESC LIMIT ?2 OFFSET ?3";
 /// One order as it is listed.
 const LISTED: &str = "SELECT o.order_key, o.public_id, o.tenant_id, o.client_id, o.customer_id, h.lifecycle_id, h.status, h.version, \
                       o.created_at, h.recorded_at \
-                      FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.order_key = ?1";
+                      FROM order_identities o JOIN order_heads h ON h.order_key = o.order_key WHERE o.order_key = ?1";
 
 pub(super) type Statuses = BTreeSet<(LifecycleId, StateId)>;
 
@@ -304,7 +304,10 @@ pub(super) mod tests {
                     by_key("h"),
                 ],
             ),
-            (ALL_OF_CLIENT, vec![format!("SEARCH orders {by_client})")]),
+            (
+                ALL_OF_CLIENT,
+                vec![format!("SEARCH order_identities {by_client})")],
+            ),
             (LISTED, vec![by_key("o"), by_key("h")]),
             (
                 counts::OF_CLIENT,

@@ -76,7 +76,7 @@ fn by_public_id(connection: &Connection, id: &PublicId) -> Result<Option<Loaded>
     let sql = concat!(
         "SELECT ",
         head_columns!(),
-        " FROM orders o JOIN order_heads h ON h.order_key = o.order_key WHERE o.public_id = ?1"
+        " FROM order_identities o JOIN order_heads h ON h.order_key = o.order_key WHERE o.public_id = ?1"
     );
     first(connection, sql, [id.as_str()], loaded)
 }

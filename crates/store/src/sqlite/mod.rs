@@ -24,6 +24,7 @@ mod held;
 mod lifecycles;
 mod lists;
 mod loader;
+mod mapping;
 mod pages;
 mod reader;
 mod readers;

@@ -14,8 +14,9 @@ use super::statements::{all, first};
 use crate::error::Error;
 use crate::pages::{ContactHasher, Keys, Walk, Walked, Wanted};
 
-const LAST_KEY: &str = "SELECT order_key FROM orders ORDER BY order_key DESC LIMIT 1";
-const CREATED_AT: &str = "SELECT created_at FROM orders WHERE order_key >= ?1 ORDER BY order_key LIMIT 1";
+const LAST_KEY: &str = "SELECT order_key FROM order_identities ORDER BY order_key DESC LIMIT 1";
+const CREATED_AT: &str =
+    "SELECT created_at FROM order_identities WHERE order_key >= ?1 ORDER BY order_key LIMIT 1";
 const BLOCKS: &str = "SELECT block, orders FROM status_blocks \
                       WHERE lifecycle_id = ?1 AND status = ?2 AND block BETWEEN ?3 AND ?4 AND orders > 0";
 
@@ -23,7 +24,7 @@ const BLOCKS: &str = "SELECT block, orders FROM status_blocks \
 macro_rules! walk {
     ($index:literal, $value:literal) => {
         concat!(
-            "SELECT o.order_key, o.client_id, o.customer_id, o.created_at, h.lifecycle_id, h.status, h.version FROM orders o ",
+            "SELECT o.order_key, o.client_id, o.customer_id, o.created_at, h.lifecycle_id, h.status, h.version FROM order_identities o ",
             $index,
             " CROSS JOIN order_heads h ON h.order_key = o.order_key WHERE o.order_key BETWEEN ?1 AND ?2 ",
             $value,
@@ -229,10 +230,10 @@ mod tests {
             format!("SEARCH o USING INDEX {index} ({column}=? AND order_key>? AND order_key<?)")
         };
         let expected = [
-            (LAST_KEY, vec!["SCAN orders".to_owned()]),
+            (LAST_KEY, vec!["SCAN order_identities".to_owned()]),
             (
                 CREATED_AT,
-                vec!["SEARCH orders USING INTEGER PRIMARY KEY (rowid>?)".to_owned()],
+                vec!["SEARCH order_identities USING INTEGER PRIMARY KEY (rowid>?)".to_owned()],
             ),
             (
                 BLOCKS,

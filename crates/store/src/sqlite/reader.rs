@@ -16,7 +16,7 @@ use super::deferred::AsOf;
 use super::group::walk;
 use super::lists::Statuses;
 use super::statements::{HEAD_COLUMNS, all, entry_columns, entry_from_row, head_columns, head_from_row};
-use super::{api_keys, audit, counts, dead_letters, lists, pages, receipts, users};
+use super::{api_keys, audit, counts, dead_letters, lists, mapping, pages, receipts, users};
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::digest::ONE_WRITER;
@@ -24,8 +24,8 @@ use crate::error::Error;
 use crate::limits::MAX_PAGE;
 use crate::pages::{Keys, Pages, Walked, Wanted};
 use crate::records::{
-    BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount, OrderFilter,
-    OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
+    BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount, NamedState,
+    OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
 };
 
 pub(super) struct SqliteReader<'a> {
@@ -42,7 +42,7 @@ macro_rules! order_select {
             "SELECT ",
             head_columns!(),
             ", o.public_id, o.reference, o.created_at, o.details \
-             FROM orders o JOIN order_heads h ON h.order_key = o.order_key ",
+             FROM order_identities o JOIN order_heads h ON h.order_key = o.order_key ",
             $tail
         )
     };
@@ -242,7 +242,7 @@ impl Reader for SqliteReader<'_> {
         Ok(Totals {
             last_position,
             last_commit: CommitId(max("SELECT max(commit_id) FROM commits")?),
-            last_order: OrderKey::new(max("SELECT max(order_key) FROM orders")?),
+            last_order: OrderKey::new(max("SELECT max(order_key) FROM order_identities")?),
             dead_letters: number(max("SELECT count(*) FROM dead_letters")?, "count")?,
         })
     }
@@ -250,12 +250,21 @@ impl Reader for SqliteReader<'_> {
     fn unpaired_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
         // As long as the tables are: see `integrity_problems`.
         self.take_as_long_as_it_takes()?;
-        let sql = "SELECT o.order_key FROM orders o LEFT JOIN order_heads h USING (order_key) WHERE o.order_key > ?1 AND \
+        let sql = "SELECT o.order_key FROM order_identities o LEFT JOIN order_heads h USING (order_key) WHERE o.order_key > ?1 AND \
                    (o.lifecycle_id, o.tenant_id, o.client_id, o.customer_id) IS NOT \
                    (h.lifecycle_id, h.tenant_id, h.client_id, h.customer_id) \
-                   UNION ALL SELECT h.order_key FROM order_heads h LEFT JOIN orders o USING (order_key) \
+                   UNION ALL SELECT h.order_key FROM order_heads h LEFT JOIN order_identities o USING (order_key) \
                    WHERE h.order_key > ?1 AND o.order_key IS NULL LIMIT ?2";
         self.page(sql, i64::MIN, limit, |row| Ok(OrderKey::new(row.get(0)?)))
+    }
+
+    fn named_states(&mut self) -> Result<Vec<NamedState>, Error> {
+        mapping::named_states(self.connection()?)
+    }
+
+    fn unmapped_orders(&mut self, limit: u32) -> Result<Vec<OrderKey>, Error> {
+        self.take_as_long_as_it_takes()?;
+        mapping::unmapped(self.connection()?, limit.min(MAX_PAGE))
     }
 
     fn integrity_problems(&mut self) -> Result<Vec<String>, Error> {

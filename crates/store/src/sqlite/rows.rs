@@ -21,7 +21,7 @@ pub(super) fn insert_orders(
         return Ok(());
     }
     let mut insert = connection.prepare_cached(
-        "INSERT INTO orders (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, reference, \
+        "INSERT INTO order_identities (order_key, public_id, lifecycle_id, tenant_id, client_id, customer_id, reference, \
          created_at, details, contact_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for order in orders {

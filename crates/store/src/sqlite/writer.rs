@@ -18,6 +18,7 @@ use super::core::{Core, Placed};
 use super::deferred::{Bounds, Deferred, Published};
 use super::group::SqliteGroup;
 use super::loader::Loader;
+use super::mapping::Mapping;
 use super::receipt_counts::ReceiptCounts;
 use super::{SqliteOptions, WriterPlace, api_keys, dead_letters, receipts};
 use crate::accounts::Accounts;
@@ -81,6 +82,7 @@ impl SqliteWriter {
                 digest,
                 node: options.node.clone(),
                 contacts: ContactHasher::new(&identity.event_id_key),
+                mapping: Mapping::default(),
                 checkpointer,
             })),
             behind: Behind::start()?,
@@ -352,7 +354,7 @@ fn read_ends(connection: &Connection, store_id: &[u8; 16]) -> Result<(Ends, [u8;
         )
         .optional()?;
     let position = max("SELECT max(position) FROM entries")?;
-    let order = max("SELECT max(order_key) FROM orders")?;
+    let order = max("SELECT max(order_key) FROM order_identities")?;
     let (commit, digest, end) = match last {
         Some((commit, digest, first, entries)) => (commit, digest, first.saturating_add(entries)),
         None => (0, genesis(store_id, ONE_WRITER), 1),

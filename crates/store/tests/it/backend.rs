@@ -65,6 +65,14 @@ impl SqliteFolder {
         rusqlite::Connection::open(self.database()).unwrap()
     }
 
+    /// One for which the schema does not keep history as it is: for damage.
+    pub(crate) fn raw_without_triggers(&self) -> rusqlite::Connection {
+        let raw = self.raw();
+        let triggers = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+        assert!(!raw.set_db_config(triggers, false).unwrap());
+        raw
+    }
+
     pub(crate) fn try_open(&self) -> Result<SqliteStore, OpenError> {
         self.open_with(SqliteOptions::default())
     }
@@ -144,6 +152,14 @@ impl PostgresDatabase {
     pub(crate) fn raw(&self) -> postgres::Client {
         let mut config = self.server.clone();
         config.dbname(&self.name).connect(postgres::NoTls).unwrap()
+    }
+
+    /// One for which the schema does not keep history as it is: for damage.
+    pub(crate) fn raw_without_triggers(&self) -> postgres::Client {
+        let mut raw = self.raw();
+        raw.batch_execute("SET session_replication_role = replica")
+            .unwrap();
+        raw
     }
 
     pub(crate) fn dsn(&self) -> String {

@@ -160,7 +160,7 @@ fn after_one_that_fails_nothing_is_left_of_it_nor_of_what_was_decided_on_top() {
     let store: &dyn Store = &*store;
     let mut clerk = Clerk::of(store);
     clerk.write(&[created("A-1")]);
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON orders WHEN NEW.public_id = 'A-2' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON order_identities WHEN NEW.public_id = 'A-2' BEGIN SELECT RAISE(ABORT, 'no'); END";
     folder.raw().execute_batch(refuse).unwrap();
     begin(&mut clerk, &[reported("A-1", "picked_up"), created("A-2")]);
     let mut group = clerk.writer.begin().unwrap();

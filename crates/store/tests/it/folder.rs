@@ -130,7 +130,7 @@ fn a_store_of_a_newer_version_is_refused() {
     drop(folder.open());
     folder.raw().pragma_update(None, "user_version", 7).unwrap();
     let expected = format!(
-        "{} was written by a newer version (store format 7, this version knows up to 4): use that version",
+        "{} was written by a newer version (store format 7, this version knows up to 5): use that version",
         folder.database().display()
     );
     assert_eq!(refused(&folder), expected);

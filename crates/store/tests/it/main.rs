@@ -13,6 +13,7 @@ mod deferred;
 mod folder;
 mod full_disk;
 mod half_written;
+mod mapping;
 mod migration;
 mod orders;
 mod postgres;

@@ -11,6 +11,10 @@ use crate::backend::{Backend, SqliteFolder};
 use crate::conformance::dead_letters::{keep, letter};
 use crate::orders::{Clerk, created, created_for, reported};
 
+/// Takes back the fifth migration.
+pub(crate) const BACK_TO_THE_FOURTH: &str = "DROP VIEW orders; DROP VIEW order_events; DROP TRIGGER entries_are_not_changed; \
+    DROP TRIGGER entries_are_not_deleted; DROP TABLE mapped_entries; DROP TABLE lifecycle_states; DROP INDEX orders_by_contact; \
+    ALTER TABLE order_identities DROP COLUMN contact_hash; ALTER TABLE order_identities RENAME TO orders; PRAGMA user_version = 4";
 const FIRST: &str = include_str!("../../migrations/sqlite/0001_log.sql");
 
 /// A store that holds what `today` does, as far as the first version knew it.
@@ -29,7 +33,12 @@ fn as_of_the_first_version(today: &SqliteFolder) -> SqliteFolder {
         )
         .join(", ");
         // The numbers given out so far among them: they are a table as well.
-        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}");
+        let from = if table == "orders" {
+            "order_identities"
+        } else {
+            &table
+        };
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{from}");
         raw.execute_batch(&copy).unwrap();
     }
     let marks = "DETACH today; PRAGMA application_id = 0x5742494C; PRAGMA user_version = 1";
@@ -155,7 +164,10 @@ fn receipts_that_were_kept_before_are_counted_when_a_store_is_brought_up_to_date
     ];
     Clerk::of(&*store).record(records);
     drop(store);
-    let back_to_the_third = "DROP INDEX orders_by_contact; ALTER TABLE orders DROP COLUMN contact_hash; DROP TABLE batch_counts; ALTER TABLE users DROP COLUMN kept_token; PRAGMA user_version = 3";
+    let back_to_the_third = &format!(
+        "{BACK_TO_THE_FOURTH}; {}",
+        "DROP TABLE batch_counts; ALTER TABLE users DROP COLUMN kept_token; PRAGMA user_version = 3"
+    );
     folder.raw().execute_batch(back_to_the_third).unwrap();
     let store = folder.open();
     let counted = |actor| {

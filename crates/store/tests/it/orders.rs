@@ -88,7 +88,11 @@ pub(crate) enum Wish {
         lifecycle: &'static str,
         owner: Owner,
         contact: Option<&'static str>,
+        /// What is told of it, where it matters.
+        details: Option<&'static str>,
     },
+    /// Of an order of an earlier group.
+    Change { order: OrderRef, change: Change },
     Report {
         order: OrderRef,
         status: &'static str,
@@ -110,6 +114,25 @@ pub(crate) fn created_for(text: &str, lifecycle: &'static str, client: u32) -> W
             ..Owner::default()
         },
         contact: None,
+        details: None,
+    }
+}
+
+/// A meal of nobody in particular.
+pub(crate) fn meal(text: &str, details: &'static str) -> Wish {
+    Wish::Create {
+        id: id(text),
+        lifecycle: "food",
+        owner: Owner::default(),
+        contact: None,
+        details: Some(details),
+    }
+}
+
+pub(crate) fn changed(text: &str, change: Change) -> Wish {
+    Wish::Change {
+        order: named(text),
+        change,
     }
 }
 
@@ -196,6 +219,16 @@ impl Rules {
         }
     }
 
+    /// Pins one more definition, in the place of one of its name.
+    pub(crate) fn add(&mut self, store: &dyn Store, lifecycle: Lifecycle) {
+        let pinned = store.pin_lifecycles(&[lifecycle], self.now).unwrap();
+        self.lifecycles.extend(
+            pinned
+                .into_iter()
+                .map(|stored| (stored.lifecycle.name().to_owned(), stored)),
+        );
+    }
+
     pub(crate) fn lifecycle(&self, name: &str) -> &StoredLifecycle {
         self.lifecycles.get(name).unwrap()
     }
@@ -210,14 +243,8 @@ impl Rules {
         for wish in wishes {
             self.tick();
             match wish {
-                Wish::Create {
-                    id,
-                    lifecycle,
-                    owner,
-                    contact,
-                } => {
-                    self.create(group, &mut writes, id, lifecycle, *owner, *contact);
-                }
+                Wish::Create { .. } => self.create(group, &mut writes, wish),
+                Wish::Change { order, change } => self.change(group, &mut writes, order, change),
                 Wish::Report { order, status, notes } => {
                     self.report(group, &mut writes, order, status, notes.clone());
                 }
@@ -237,15 +264,18 @@ impl Rules {
         }
     }
 
-    fn create(
-        &self,
-        group: &mut dyn Group,
-        writes: &mut GroupWrites,
-        id: &PublicId,
-        lifecycle: &str,
-        owner: Owner,
-        contact: Option<&str>,
-    ) {
+    fn create(&self, group: &mut dyn Group, writes: &mut GroupWrites, wish: &Wish) {
+        let Wish::Create {
+            id,
+            lifecycle,
+            owner,
+            contact,
+            details,
+        } = wish
+        else {
+            return;
+        };
+        let owner = *owner;
         let stored = self.lifecycle(lifecycle);
         let create = Create {
             id: NewId::Given(id.clone()),
@@ -255,7 +285,10 @@ impl Rules {
             // Whatever a client may write.
             reference: Some(format!("ref\0{id}").into()),
             contact: contact.map(Into::into),
-            details: format!("{{\"for\":\"{id}\"}}").into_bytes().into(),
+            details: details
+                .map_or_else(|| format!("{{\"for\":\"{id}\"}}"), str::to_owned)
+                .into_bytes()
+                .into(),
             occurred_at: None,
             source: "test".into(),
             received_at: self.now,
@@ -283,6 +316,29 @@ impl Rules {
             head: Head::born(&first, &stored.lifecycle, DelayScale::ONE).unwrap(),
             spilled: Vec::new(),
         });
+    }
+
+    fn change(&self, group: &mut dyn Group, writes: &mut GroupWrites, order: &OrderRef, change: &Change) {
+        let loaded = group.load(&[order]).unwrap().pop().unwrap().unwrap();
+        let history = group.history(&loaded).unwrap();
+        let place = place_of(group, writes, order);
+        let HeadChange { head, spilled, .. } = &mut writes.heads[place];
+        let known = |stored: &&StoredLifecycle| stored.id == head.lifecycle;
+        let lifecycle = &self.lifecycles.values().find(known).unwrap().lifecycle;
+        let context = Context {
+            history: &history,
+            ..self.context(lifecycle)
+        };
+        let decision = decide(&context, head, &admin(), None, change);
+        let Decision::Accepted(entries) = decision else {
+            panic!("{change:?} was not accepted: {decision:?}");
+        };
+        for entry in entries {
+            let hashes = entry.report_hashes(lifecycle).unwrap();
+            head.apply(&entry, lifecycle, DelayScale::ONE, &hashes, spilled)
+                .unwrap();
+            writes.entries.push((place, entry));
+        }
     }
 
     fn report(

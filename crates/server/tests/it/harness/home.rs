@@ -117,4 +117,23 @@ impl Home {
             Some(database) => database.execute(sql),
         }
     }
+
+    /// What a query says, its columns all texts, on a connection that no store knows of.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        match &self.database {
+            None => {
+                let database = rusqlite::Connection::open(self.path().join(DATABASE_FILE)).unwrap();
+                let mut select = database.prepare(sql).unwrap();
+                let columns = select.column_count();
+                let rows = select.query_map([], |row| (0..columns).map(|column| row.get(column)).collect());
+                rows.unwrap().collect::<Result<_, _>>().unwrap()
+            }
+            Some(database) => database.rows(sql),
+        }
+    }
+
+    /// Whether it is a database of PostgreSQL.
+    pub(crate) const fn is_postgres(&self) -> bool {
+        self.database.is_some()
+    }
 }

@@ -339,6 +339,7 @@ async fn a_handler_that_panics_is_an_internal_error_and_the_next_request_is_serv
         known_users_only: false,
         rate_limit_per_minute: 0,
         tracking_prefix: "99M-".to_owned(),
+        open_orders: false,
         trusted_proxies: Vec::new(),
         cors_origins: CorsOrigins::Closed,
         metrics: Metrics::new().unwrap(),

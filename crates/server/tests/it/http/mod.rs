@@ -7,6 +7,7 @@ mod dead_letters;
 mod documents;
 mod edges;
 mod errors;
+mod food;
 mod idempotency;
 mod lists;
 mod malformed;

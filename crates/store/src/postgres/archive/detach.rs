@@ -82,7 +82,7 @@ impl Archiver {
         let last_commit: i64 = get(&row, 0)?;
         let sql = "SELECT DISTINCT o.public_id FROM commits c JOIN LATERAL (SELECT order_key FROM entries e \
                    WHERE e.place >= c.first_place AND e.place < c.first_place + c.entries) e ON TRUE \
-                   JOIN order_heads h ON h.order_key = e.order_key JOIN orders o ON o.order_key = h.order_key \
+                   JOIN order_heads h ON h.order_key = e.order_key JOIN order_identities o ON o.order_key = h.order_key \
                    WHERE c.commit_id > $1 AND c.commit_id <= $2 AND h.first_place < $3 LIMIT $4";
         let named = i64::from(ARCHIVE_NAMED);
         let rows = self

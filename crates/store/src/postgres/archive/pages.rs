@@ -78,7 +78,7 @@ impl Archiver {
 
     /// Orders by their keys, without entries yet.
     fn known(&mut self, keys: &[i64]) -> Result<HashMap<i64, ArchivedOrder>, Error> {
-        let sql = "SELECT o.order_key, o.public_id, o.lifecycle_id, o.created_at, c.name, k.name FROM orders o \
+        let sql = "SELECT o.order_key, o.public_id, o.lifecycle_id, o.created_at, c.name, k.name FROM order_identities o \
                    LEFT JOIN parties c ON c.party_id = o.client_id LEFT JOIN parties k ON k.party_id = o.customer_id \
                    WHERE o.order_key = ANY($1)";
         let mut orders = HashMap::with_capacity(keys.len());

@@ -150,7 +150,7 @@ fn some(
     statuses: &[i16],
 ) -> Result<Vec<PublicId>, Error> {
     let sql = concat!(
-        "SELECT o.public_id FROM order_heads h JOIN orders o ON o.order_key = h.order_key WHERE h.first_place < $3 AND h.first_place >= ",
+        "SELECT o.public_id FROM order_heads h JOIN order_identities o ON o.order_key = h.order_key WHERE h.first_place < $3 AND h.first_place >= ",
         super::super::statements::live_from!(),
         " AND (h.last_place >= $3 OR NOT ",
         is_final!(),

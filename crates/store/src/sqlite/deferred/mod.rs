@@ -19,6 +19,7 @@ use std::sync::Arc;
 use model::ids::OrderKey;
 use rusqlite::Connection;
 
+use super::mapping::Mapping;
 use super::rows;
 use super::statements::first;
 use crate::error::Error;
@@ -136,12 +137,13 @@ impl Deferred {
         last: LastCommit,
         heads: &[HeadChange],
         placements: &[Placement],
+        mapping: &Mapping,
     ) -> Result<Step, Error> {
         let mut sorted: Vec<(&HeadChange, &Placement)> = heads.iter().zip(placements).collect();
         sorted.sort_unstable_by_key(|(change, _)| change.head.order);
         let (later, at_once): (Vec<_>, Vec<_>) = sorted
             .into_iter()
-            .partition(|(change, _)| can_be_deferred(change));
+            .partition(|(change, _)| can_be_deferred(change, mapping));
         rows::write_heads(connection, &at_once)?;
         for (change, _) in &later {
             rows::insert_spilled(connection, change.head.order, &change.spilled)?;
@@ -241,6 +243,13 @@ impl Deferred {
         }
         Ok(self.unwritten.len())
     }
+}
+
+/// Writes all that is left, in a transaction of the caller's: for a migration.
+pub(super) fn settle(connection: &Connection) -> Result<(), Error> {
+    write(connection, &run_of(&stored(connection)?))?;
+    connection.execute("DELETE FROM deferred_heads", [])?;
+    Ok(())
 }
 
 /// What is deferred in a store that nobody writes.

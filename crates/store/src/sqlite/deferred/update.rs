@@ -9,6 +9,7 @@ use model::lifecycle::StateId;
 use model::time::Timestamp;
 use rusqlite::CachedStatement;
 
+use super::super::mapping::Mapping;
 use crate::error::Error;
 use crate::records::{CommitId, HeadChange, Placement};
 
@@ -34,9 +35,11 @@ pub(in crate::sqlite) fn is_timed(head: &Head) -> bool {
     head.due_at().is_some() || !head.parked.is_empty()
 }
 
-/// Whether a head may go into its table later: it is there, and no due time is or was in its row.
-pub(super) fn can_be_deferred(change: &HeadChange) -> bool {
-    change.before.is_some_and(|(_, before)| !before.timed) && !is_timed(&change.head)
+/// Whether a head may go into its table later: it is there, no due time is or was in its row, and no other tool reads it.
+pub(super) fn can_be_deferred(change: &HeadChange, mapping: &Mapping) -> bool {
+    change.before.is_some_and(|(_, before)| !before.timed)
+        && !is_timed(&change.head)
+        && !mapping.has(change.head.lifecycle)
 }
 
 impl HeadUpdate {

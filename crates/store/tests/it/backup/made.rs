@@ -259,7 +259,7 @@ fn no_store_a_newer_one_and_an_older_one_are_told_of_and_leave_nothing() {
 fn a_damaged_store_gives_findings_and_no_backup() {
     let (folder, shelf) = (store_of("A"), Shelf::new());
     folder
-        .raw()
+        .raw_without_triggers()
         .execute_batch("UPDATE entries SET occurred_at = occurred_at + 1 WHERE position = 3")
         .unwrap();
     let Err(BackupError::Unsound(report)) = try_to_make(&folder, &shelf.file()) else {

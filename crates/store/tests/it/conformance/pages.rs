@@ -79,6 +79,7 @@ fn of(
             ..Owner::default()
         },
         contact,
+        details: None,
     }
 }
 

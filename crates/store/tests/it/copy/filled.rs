@@ -31,7 +31,7 @@ pub(super) fn filled() -> SqliteFolder {
     let deferred: i64 = raw.query_row(count, [], |row| row.get(0)).unwrap();
     assert!(deferred > 0, "nothing is deferred");
     // The details of one order were erased.
-    let erased = "UPDATE orders SET details = NULL WHERE public_id = 'A-3'";
+    let erased = "UPDATE order_identities SET details = NULL WHERE public_id = 'A-3'";
     assert_eq!(raw.execute(erased, []).unwrap(), 1);
     let crashed = SqliteFolder::with_copy_of(folder.path());
     assert!(crashed.log_bytes() > 0);

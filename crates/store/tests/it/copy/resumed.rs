@@ -121,13 +121,15 @@ fn one_that_was_killed_before_the_tables_were_made_goes_on() {
     let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') \
                   AND NOT relispartition AND relname <> 'store_copy'";
     let mut raw = database.raw();
+    raw.batch_execute("DROP VIEW orders, order_events").unwrap();
     for row in raw.query(tables, &[]).unwrap() {
         raw.batch_execute(&format!("DROP TABLE {}", row.get::<_, String>(0)))
             .unwrap();
     }
     raw.batch_execute(
         "DROP SEQUENCE order_keys, dead_letter_ids, places, writer_claims; \
-         DROP FUNCTION make_log_partitions, take_numbers, give_back_numbers, refuse_change_of_audit_log; \
+         DROP FUNCTION make_log_partitions, take_numbers, give_back_numbers, refuse_change_of_audit_log, refuse_change_of_history, \
+         told_of_order; \
          UPDATE store_copy SET copying = 'store_meta', done = 0",
     )
     .unwrap();

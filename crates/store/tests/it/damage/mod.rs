@@ -88,7 +88,7 @@ fn report(folder: &SqliteFolder) -> Result<Report, OpenError> {
 /// What verification says of a store after `damage`.
 fn findings(damage: &str) -> Vec<Finding> {
     let folder = copy();
-    folder.raw().execute_batch(damage).unwrap();
+    folder.raw_without_triggers().execute_batch(damage).unwrap();
     report(&folder).unwrap().findings
 }
 
@@ -121,7 +121,7 @@ fn dead_letters_are_outside_the_proof() {
 #[test]
 fn an_erased_private_part_is_no_damage() {
     assert_eq!(
-        findings("UPDATE entries SET private = NULL; UPDATE orders SET details = NULL"),
+        findings("UPDATE entries SET private = NULL; UPDATE order_identities SET details = NULL"),
         []
     );
 }

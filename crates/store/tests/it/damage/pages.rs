@@ -22,7 +22,7 @@ fn next(seed: &mut u64) -> usize {
 fn dump(raw: &Connection) -> Vec<String> {
     let tables = [
         "lifecycles",
-        "orders",
+        "order_identities",
         "order_heads",
         "older_fingerprints",
         "entries",
@@ -68,7 +68,7 @@ fn a_flipped_byte_of_a_head_never_passes_for_well() {
 
 #[test]
 fn a_flipped_byte_of_an_order_never_passes_for_well() {
-    flip_bytes_of("orders");
+    flip_bytes_of("order_identities");
 }
 
 fn flip_bytes_of(table: &str) {

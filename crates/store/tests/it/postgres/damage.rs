@@ -78,7 +78,7 @@ fn what_was_changed_by_hand_is_found() {
         return;
     };
     let store = filled(&database);
-    let mut raw = database.raw();
+    let mut raw = database.raw_without_triggers();
     for (change, place, problem) in DAMAGES {
         // Looked at by another store, so the change has to be there; it is taken back by its opposite.
         let mut copy = raw.transaction().unwrap();
@@ -111,7 +111,7 @@ fn nothing_is_built_on_a_log_whose_end_is_damaged() {
     };
     drop(filled(&database));
     database
-        .raw()
+        .raw_without_triggers()
         .batch_execute("DELETE FROM commits WHERE commit_id = 3")
         .unwrap();
     let refused = database.open().writer().err().unwrap();
@@ -126,7 +126,7 @@ fn a_history_with_a_hole_is_damage_not_an_answer() {
     };
     let store = filled(&database);
     database
-        .raw()
+        .raw_without_triggers()
         .batch_execute("DELETE FROM entries WHERE place = 3")
         .unwrap();
     let expected = Error::Damaged("order 1 has version 3 where 2 belongs".to_owned());
@@ -193,13 +193,13 @@ fn a_schema_edited_by_hand_is_told_and_an_index_of_the_operators_own_is_not() {
     };
     let store = filled(&database);
     let mut raw = database.raw();
-    raw.batch_execute("CREATE INDEX of_my_own ON orders (created_at)")
+    raw.batch_execute("CREATE INDEX of_my_own ON order_identities (created_at)")
         .unwrap();
     assert_eq!(verify(&*store, &mut |_| {}).findings, []);
     for (edit, missing) in [
         (
-            "ALTER TABLE orders DROP CONSTRAINT orders_public_id_key",
-            "constraint orders_public_id_key of orders, UNIQUE (public_id)",
+            "ALTER TABLE order_identities DROP CONSTRAINT orders_public_id_key",
+            "constraint orders_public_id_key of order_identities, UNIQUE (public_id)",
         ),
         (
             "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_not_changed",

@@ -61,7 +61,7 @@ fn many_stores_that_open_an_empty_database_at_once_make_one_store() {
         .raw()
         .query("SELECT number FROM store_migrations", &[])
         .unwrap();
-    assert_eq!(migrations.len(), 3);
+    assert_eq!(migrations.len(), 4);
     let kept = database.open().lifecycles().unwrap();
     assert_eq!(kept.len(), model::lifecycle::shipped().len());
 }
@@ -80,14 +80,14 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
             refused,
             OpenError::Newer {
                 found: 9,
-                known: 3,
+                known: 4,
                 ..
             }
         ),
         "{refused:?}"
     );
     let expected = format!(
-        "/{} was written by a newer version (store format 9, this version knows up to 3): use that version",
+        "/{} was written by a newer version (store format 9, this version knows up to 4): use that version",
         database.name()
     );
     assert!(refused.to_string().ends_with(&expected), "{refused}");

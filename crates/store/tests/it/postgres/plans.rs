@@ -37,7 +37,7 @@ fn counting(database: &PostgresDatabase, job: impl FnOnce(&dyn Store)) -> (i64, 
     job(&*store);
     drop(store);
     wait_for_the_end_of_sessions(database);
-    read_of(database, "orders|order_heads|commits|entries_[0-9]+")
+    read_of(database, "order_identities|order_heads|commits|entries_[0-9]+")
 }
 
 /// Three blocks of orders of two clients; one of them, in the middle block, was picked up.

@@ -291,7 +291,7 @@ fn a_full_disk_fails_its_group_and_the_next_one_works_when_there_is_room() {
     // As the server says it when a file cannot grow.
     let full = "CREATE FUNCTION no_room() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN \
                 RAISE EXCEPTION 'could not extend file \"base/1/2\": No space left on device' USING ERRCODE = '53100'; END $$; \
-                CREATE TRIGGER no_room BEFORE INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION no_room()";
+                CREATE TRIGGER no_room BEFORE INSERT ON order_identities FOR EACH STATEMENT EXECUTE FUNCTION no_room()";
     database.raw().batch_execute(full).unwrap();
     let failed = clerk
         .try_write(&[reported("A-1", "picked_up"), created("A-2")])
@@ -306,7 +306,7 @@ fn a_full_disk_fails_its_group_and_the_next_one_works_when_there_is_room() {
         ),
         "{failed:?}"
     );
-    let gone = "DROP TRIGGER no_room ON orders; DROP FUNCTION no_room";
+    let gone = "DROP TRIGGER no_room ON order_identities; DROP FUNCTION no_room";
     database.raw().batch_execute(gone).unwrap();
     clerk.write(&[reported("A-1", "picked_up"), created("A-2")]);
     assert_eq!(store::verify::verify(&*store, &mut |_| {}).findings, []);

@@ -183,7 +183,7 @@ fn a_standby_that_was_promoted_is_left_alone() {
     run(&standby, "SELECT pg_promote()");
     clerk.write(&[created("A-2")]);
     assert!(knows(store, "A-2"));
-    run(&standby, "DELETE FROM orders");
+    run(&standby, "DELETE FROM order_identities");
     for _ in 0..20 {
         assert!(knows(store, "A-2"));
     }

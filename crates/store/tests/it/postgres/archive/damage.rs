@@ -89,7 +89,7 @@ fn archives_that_do_not_agree_with_heads_and_commits_are_found() {
     };
     let (store, _peer) = filled(&database);
     assert_eq!(detach(&mut archiver(&database)), Ok(Going::Gone));
-    let mut raw = database.raw();
+    let mut raw = database.raw_without_triggers();
     for (change, expected, back) in DISAGREEMENTS {
         raw.batch_execute(change).unwrap();
         let findings = findings(&*store);
@@ -108,7 +108,7 @@ fn a_damaged_partition_does_not_leave() {
     };
     let (_store, _peer) = filled(&database);
     database
-        .raw()
+        .raw_without_triggers()
         .batch_execute("DELETE FROM entries WHERE place = 3")
         .unwrap();
     let refused = archiver(&database).plan().unwrap_err();
