@@ -36,7 +36,7 @@ pub(super) struct HistoryPage {
 
 /// An event of an order.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OrderEvent)]
+#[schema(as = HistoryEvent)]
 struct EventBody {
     event_id: String,
     /// `created`, `status_applied`, `recorded` (kept, changed nothing), `parked` (waits for a step in between), `released` (a parked one

@@ -121,12 +121,11 @@ impl Order {
     /// What is stored of it, made ready to be shown.
     pub(super) fn of(state: &AppState, reader: &mut dyn Reader, record: &OrderRecord) -> Result<Self, Error> {
         let lifecycle = lifecycle_of(state, record)?;
-        // Without details it was erased: then there is nothing to show of them.
-        let details = record.details.as_ref();
-        let details = details.map(|sealed| Details::read(lifecycle.name(), sealed.content()));
-        let details = details
-            .transpose()
-            .map_err(|_| damaged(record, "its details cannot be read"))?;
+        // What was erased, or was told in another form than is known here, is left out: an order that is there is shown.
+        let details = record
+            .details
+            .as_ref()
+            .and_then(|sealed| Details::read(lifecycle.name(), sealed.content()).ok());
         Ok(Self {
             id: record.public_id.clone(),
             key: record.head.order,

@@ -193,3 +193,67 @@ async fn a_shipment_is_an_order_too() {
     );
     front.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_food_order_is_an_order_too() {
+    let front = seeded().await;
+    let wish = json!({"customer_name": "Ann", "address": "1 First Street", "item": "pizza", "size": "large"});
+    let order_id = id(&front.post(&ann(), "/orders", &wish).await.is(201));
+    let order = front.get(&ann(), &format!("{ORDERS}/{order_id}")).await.is(200);
+    let expected = json!({
+        "order_id": order_id, "lifecycle": "food", "status": "PLACED", "phase": "pending",
+        "customer": {"name": "Ann", "contact": null}, "customer_reference": null, "merchant": null,
+        "items": [{"name": "pizza", "quantity": 1, "size": "large"}], "address": "1 First Street",
+        "total": null, "metadata": null, "created_at": order["created_at"], "updated_at": order["updated_at"],
+        "version": order["version"],
+    });
+    assert_eq!(order, expected);
+    super::walk(&front, &order_id, &["PREPARING", "COOKING"]).await;
+    let cancelled = super::cancel(&front, &ann(), &order_id).await.is(200);
+    assert_eq!(
+        (&cancelled["status"], &cancelled["phase"]),
+        (&json!("CANCELLED"), &json!("stopped"))
+    );
+    let listed = front
+        .get(&ann(), &format!("{ORDERS}?lifecycle=food"))
+        .await
+        .is(200);
+    assert_eq!(listed["data"], json!([cancelled]));
+    front.end().await;
+}
+
+/// As other ways in may tell of an order: what is told is no reason to hide that it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_was_told_in_another_form_is_shown_without_it() {
+    let front = Front::start().await;
+    let (lifecycle, _) = front.engine.lifecycle_named("food").unwrap();
+    let create = model::command::Create {
+        id: model::command::NewId::Random(model::public_id::PublicId::order_id(7)),
+        lifecycle,
+        owner: model::ids::Owner::default(),
+        actor: model::command::Actor::SYSTEM,
+        reference: None,
+        contact: None,
+        details: b"no JSON".as_slice().into(),
+        occurred_at: None,
+        source: "elsewhere".into(),
+        received_at: model::time::Timestamp::default(),
+    };
+    let submission = server::engine::Submission {
+        commands: vec![server::engine::Command::Create(Box::new(create))],
+        ..server::engine::Submission::default()
+    };
+    front.engine.submit(submission).await.unwrap();
+    let page = front.get(&operator(), ORDERS).await.is(200);
+    assert_eq!(
+        (
+            &page["data"][0]["customer"],
+            &page["data"][0]["items"],
+            &page["data"][0]["status"]
+        ),
+        (&Value::Null, &json!([]), &json!("PLACED"))
+    );
+    let order_id = id(&page["data"][0]);
+    assert_eq!(read(&front, &order_id).await, page["data"][0]);
+    front.end().await;
+}
