@@ -58,6 +58,8 @@ pub const READER_MAP_BYTES: i64 = 16 << 30;
 pub const READER_CACHE_KIB: i64 = 8 * 1024;
 /// Rows that a paged read returns at most.
 pub const MAX_PAGE: u32 = 10_000;
+/// Entries that a read of the wanted part of the log gives at most: 17 MB, were each as long as one may be.
+pub const FOLLOWED_ENTRIES: u32 = 1_000;
 /// Keys in a block, within which orders are counted by status: a page of a list looks at no more heads than this for an
 /// order that it shows, and a group of young orders touches a row or two a status. Stored: it never changes.
 pub const BLOCK_ORDERS: i64 = 4_096;

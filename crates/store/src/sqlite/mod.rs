@@ -24,6 +24,7 @@ mod held;
 mod lifecycles;
 mod lists;
 mod loader;
+mod log;
 mod reader;
 mod readers;
 mod receipt_counts;
