@@ -238,6 +238,12 @@ impl Handle {
         self.parts.catalogue.find(id)
     }
 
+    /// All definitions.
+    #[must_use]
+    pub fn lifecycles(&self) -> Vec<Arc<Lifecycle>> {
+        self.parts.catalogue.known().values().cloned().collect()
+    }
+
     /// All definitions of a name.
     #[must_use]
     pub fn lifecycles_named(&self, name: &str) -> Vec<(LifecycleId, Arc<Lifecycle>)> {

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::engine::{GroupObservation, Observe};
+use crate::live::Counters;
 
 /// From 0.5 ms to 10 s.
 const SECONDS: [f64; 14] = [
@@ -37,6 +38,7 @@ pub(crate) struct Metrics {
     write_seconds: Histogram,
     database_errors: IntCounter,
     pub(crate) connections: IntGauge,
+    pub(crate) live: Counters,
 }
 
 impl Metrics {
@@ -92,6 +94,7 @@ impl Metrics {
             transitions,
             write_seconds,
             connections,
+            live: Counters::new(&registry)?,
             registry: registry.clone(),
         };
         registry.register(Box::new(metrics.requests.clone()))?;

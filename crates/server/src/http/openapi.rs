@@ -21,6 +21,7 @@ use super::problem::{Kind, ProblemSchema};
         (name = "accounts", description = "Signing in, users, API keys"),
         (name = "shipments", description = "Shipments"),
         (name = "events", description = "Scan events and their receipts"),
+        (name = "live", description = "What happens, as it happens"),
         (name = "administration", description = "For admins"),
         (name = "operations", description = "Health and metrics"),
         (name = "pages", description = "For people")
