@@ -1,13 +1,13 @@
 //! The hub: where streams are opened, and what the follower is told of them.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use model::command::Scope;
 use model::cursor::CursorCodec;
 use model::ids::Position;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::counters::Counters;
 use super::filter::Filter;
@@ -46,7 +46,7 @@ pub(super) struct Core {
     inbox: Mutex<Inbox>,
     /// Up to where live streams were told of everything.
     told: AtomicI64,
-    is_shut: AtomicBool,
+    shut: watch::Sender<bool>,
     follower: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -76,7 +76,7 @@ impl Hub {
             bell: Notify::new(),
             inbox: Mutex::default(),
             told: AtomicI64::new(0),
-            is_shut: AtomicBool::new(false),
+            shut: watch::Sender::new(false),
             follower: Mutex::default(),
         }))
     }
@@ -97,8 +97,14 @@ impl Hub {
 
     /// Closes all streams, and those that are opened from now on.
     pub fn shut_down(&self) {
-        self.0.is_shut.store(true, Ordering::SeqCst);
+        self.0.shut.send_replace(true);
         self.0.bell.notify_one();
+    }
+
+    /// Waits until it is shut down.
+    pub async fn shutting_down(&self) {
+        // The sender lives as long as this does.
+        self.0.shut.subscribe().wait_for(|shut| *shut).await.ok();
     }
 
     /// Shuts down and waits for the follower, which takes the time of one read. Blocks.
@@ -181,7 +187,7 @@ impl Core {
     }
 
     pub(super) fn is_shut(&self) -> bool {
-        self.is_shut.load(Ordering::SeqCst)
+        *self.shut.borrow()
     }
 
     /// Live streams have been handed everything up to here.

@@ -102,6 +102,11 @@ impl Socket {
         }
     }
 
+    /// Ends before it has begun, as the server stops.
+    pub(super) async fn go_away(self) {
+        self.close(CloseCode::Away, Closed::Shutdown.name()).await;
+    }
+
     /// Refuses to begin.
     pub(super) async fn refuse(self, problem: &Problem) {
         let code = match problem.kind {

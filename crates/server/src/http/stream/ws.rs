@@ -98,11 +98,19 @@ impl Begun {
     async fn serve(self, state: &AppState, mut socket: Socket) {
         let opened = match self {
             Self::By(opened) => Ok(*opened),
-            Self::Waiting(parameters) => match socket.first(state.stream_limits.first_message_time).await {
-                FirstMessage::Text(text) => by_message(state, &text, parameters).await,
-                FirstMessage::Nothing => Err(Problem::unauthenticated("no first message came with a token")),
-                FirstMessage::Ended => return,
-            },
+            Self::Waiting(parameters) => {
+                let first = tokio::select! {
+                    first = socket.first(state.stream_limits.first_message_time) => first,
+                    () = state.live.shutting_down() => return socket.go_away().await,
+                };
+                match first {
+                    FirstMessage::Text(text) => by_message(state, &text, parameters).await,
+                    FirstMessage::Nothing => {
+                        Err(Problem::unauthenticated("no first message came with a token"))
+                    }
+                    FirstMessage::Ended => return,
+                }
+            }
         };
         match opened {
             Ok(opened) => socket.tell(opened).await,

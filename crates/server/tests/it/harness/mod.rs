@@ -4,6 +4,7 @@ pub(crate) mod acknowledged;
 pub(crate) mod database;
 pub(crate) mod front;
 pub(crate) mod home;
+pub(crate) mod live;
 pub(crate) mod process;
 pub(crate) mod services;
 pub(crate) mod two;

@@ -9,6 +9,7 @@ mod edges;
 mod errors;
 mod idempotency;
 mod lists;
+mod live;
 mod malformed;
 mod observed;
 mod process;
