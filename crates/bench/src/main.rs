@@ -8,6 +8,7 @@ mod cohort;
 mod connection;
 mod figure;
 mod home;
+mod listeners;
 mod measured;
 mod scenarios;
 mod served;
@@ -52,6 +53,8 @@ enum Scenario {
     IngestNdjson,
     /// From the 202 to the status seen, at a steady pace.
     Visible,
+    /// 10,000 live streams, and what they cost.
+    Live,
     /// Shipments over HTTP.
     Read,
     /// Ingest and read over HTTP in a store of 10⁵, 10⁶ and 10⁷ entries.
@@ -93,6 +96,7 @@ const ALL: [Scenario; 14] = [
     Scenario::IngestNdjson,
     Scenario::Engine,
     Scenario::Visible,
+    Scenario::Live,
     Scenario::Read,
     Scenario::Growth,
     Scenario::Footprint,
@@ -147,6 +151,7 @@ fn run(scenario: Scenario, quick: bool, figures: &mut Figures) -> Result<(), Pro
         Scenario::IngestNdjson => scenarios::ingest_ndjson::run(quick, figures),
         Scenario::Engine => scenarios::engine::run(quick, figures),
         Scenario::Visible => scenarios::visible::run(quick, figures),
+        Scenario::Live => scenarios::live::run(quick, figures),
         Scenario::Read => scenarios::read::run(quick, Ground::Embedded, figures),
         Scenario::Growth => scenarios::growth::run(quick, Ground::Embedded, figures),
         Scenario::Footprint => scenarios::footprint::run(quick, figures),

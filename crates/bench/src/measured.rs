@@ -9,7 +9,7 @@ use std::time::Duration;
 use server::app::App;
 use server::engine::Handle;
 use server::http::limits::{BODIES_IN_MEMORY_BYTES, SLOWEST_TIME};
-use server::http::{Http, Metrics, Options};
+use server::http::{Http, Metrics, Options, StreamLimits};
 use server::logging::{self, LogFormat};
 use server::place::StorePlace;
 use server::settings::{CorsOrigins, Secret};
@@ -58,6 +58,7 @@ pub(crate) fn serve(data_dir: &Path, secret: String) -> Result<(), Problem> {
             serve_metrics: true,
             slowest_time: SLOWEST_TIME,
             bodies_in_memory_bytes: BODIES_IN_MEMORY_BYTES,
+            streams: StreamLimits::default(),
         };
         let handle = app.engine().handle().clone();
         let http = Http::for_measuring(handle.clone(), options)?;

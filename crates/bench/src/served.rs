@@ -158,11 +158,19 @@ impl Drop for Served {
 
 /// A token of an operator.
 fn token() -> Result<String, Problem> {
+    signed(r#""sub":"bench","role":"operator","jti":"bench""#)
+}
+
+/// A token of a client's own.
+pub(crate) fn client_token(client: &str) -> Result<String, Problem> {
+    signed(&format!(
+        r#""sub":"of_{client}","role":"client","client_id":"{client}","jti":"of_{client}""#
+    ))
+}
+
+fn signed(who: &str) -> Result<String, Problem> {
     let now = SystemClock.now().as_nanos() / 1_000_000_000;
-    let claims = format!(
-        r#"{{"sub":"bench","role":"operator","iat":{now},"exp":{},"jti":"bench"}}"#,
-        now + DAY_SECONDS
-    );
+    let claims = format!(r#"{{{who},"iat":{now},"exp":{}}}"#, now + DAY_SECONDS);
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;

@@ -85,14 +85,19 @@ pub(crate) async fn create(
 }
 
 fn wish(number: usize) -> String {
+    wish_for(&format!("client_{:03}", number % CLIENTS))
+}
+
+/// The wish for a shipment of a client.
+pub(crate) fn wish_for(client: &str) -> String {
     format!(
         concat!(
             r#"{{"origin_address":"Lagerstrasse 7, 20357 Hamburg","origin_lat":53.5633,"origin_lng":9.9685,"#,
             r#""destination_address":"Invalidenstrasse 50, 10557 Berlin","destination_lat":52.5273,"#,
             r#""destination_lng":13.3719,"weight_kg":2.5,"length_cm":40,"width_cm":30,"height_cm":20,"#,
-            r#""content_description":"books","client_id":"client_{:03}"}}"#
+            r#""content_description":"books","client_id":"{}"}}"#
         ),
-        number % CLIENTS
+        client
     )
 }
 

@@ -8,15 +8,12 @@
 use std::fmt;
 
 use aes::Aes128;
-use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use aes::cipher::KeyInit;
 
+use crate::block;
 use crate::ids::{DeadLetterId, OrderKey, Version};
 
 const PREFIX: &str = "evt_";
-/// Crockford's base 32, lower case: <https://www.crockford.com/base32.html>.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// 128 bits in groups of five.
-const SYMBOLS: usize = 26;
 const ENTRY: u8 = 1;
 const DEAD_LETTER: u8 = 2;
 
@@ -67,37 +64,13 @@ impl EventIdCodec {
         block[..8].copy_from_slice(&key.to_be_bytes());
         block[0] = kind;
         block[8..12].copy_from_slice(&version.to_be_bytes());
-        let mut cipher_block = block.into();
-        self.0.encrypt_block(&mut cipher_block);
-        let mut bits = u128::from_be_bytes(cipher_block.into());
-        let mut symbols = [0u8; SYMBOLS];
-        for symbol in symbols.iter_mut().rev() {
-            *symbol = ALPHABET[usize::try_from(bits & 31).expect("five bits")];
-            bits >>= 5;
-        }
-        EventId(
-            PREFIX
-                .chars()
-                .chain(symbols.into_iter().map(char::from))
-                .collect(),
-        )
+        EventId(block::to_text(&self.0, PREFIX, block))
     }
 
     /// Where an id points; `None` for a text that is no event id of this store.
     #[must_use]
     pub fn decode(&self, text: &str) -> Option<EventRef> {
-        let symbols = text
-            .strip_prefix(PREFIX)
-            .filter(|symbols| symbols.len() == SYMBOLS)?;
-        let mut bits = 0u128;
-        for symbol in symbols.bytes() {
-            let value = ALPHABET.iter().position(|known| *known == symbol)?;
-            // The first symbol carries three bits only: one that does not fit is another spelling, not an id.
-            bits = bits.checked_mul(32)?.checked_add(u128::try_from(value).ok()?)?;
-        }
-        let mut cipher_block = bits.to_be_bytes().into();
-        self.0.decrypt_block(&mut cipher_block);
-        let block: [u8; 16] = cipher_block.into();
+        let block = block::from_text(&self.0, PREFIX, text)?;
         let [kind, key @ .., v0, v1, v2, v3, 0, 0, 0, 0] = block else {
             return None;
         };

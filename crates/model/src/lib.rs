@@ -5,7 +5,9 @@
 //! an order, at the end or as of an instant. Time and randomness are parameters; there is no
 //! I/O, no async and no clock in this crate, and nothing here knows of SQL or HTTP.
 
+mod block;
 pub mod command;
+pub mod cursor;
 pub mod decide;
 pub mod entry;
 pub mod event_id;

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod housekeeping;
 pub mod http;
 pub mod latencies;
+pub mod live;
 pub mod logging;
 mod patience;
 pub mod place;

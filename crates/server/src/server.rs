@@ -12,7 +12,7 @@ use crate::app::{App, StartError};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Handle, Quotas};
 use crate::housekeeping::Housekeeping;
-use crate::http::{self, Http, Metrics};
+use crate::http::{self, Http, Metrics, StreamLimits};
 use crate::place::StorePlace;
 use crate::secret_file;
 use crate::settings::{Secret, Settings};
@@ -62,6 +62,8 @@ pub struct Limits {
     pub bodies_in_memory_bytes: usize,
     /// What is kept of one principal.
     pub quotas: Quotas,
+    /// Of live streams.
+    pub streams: StreamLimits,
 }
 
 impl Default for Limits {
@@ -70,6 +72,7 @@ impl Default for Limits {
             slowest_time: http::limits::SLOWEST_TIME,
             bodies_in_memory_bytes: http::limits::BODIES_IN_MEMORY_BYTES,
             quotas: Quotas::default(),
+            streams: StreamLimits::default(),
         }
     }
 }
@@ -139,6 +142,7 @@ impl Server {
             serve_metrics: settings.metrics_addr.is_none(),
             slowest_time: limits.slowest_time,
             bodies_in_memory_bytes: limits.bodies_in_memory_bytes,
+            streams: limits.streams,
         };
         let http = Http::new(app.engine().handle().clone(), options)?;
         let listener = listen(

@@ -151,6 +151,13 @@ pub trait Accounts {
     /// As [`Accounts::user`].
     fn revoke_token(&mut self, token_id: &str, expires_at: Timestamp) -> Result<(), Error>;
 
+    /// Uses up something that counts once, by its id, which is none of a token: false if that was done before. It is known until
+    /// `expires_at`, and somewhat longer.
+    ///
+    /// # Errors
+    /// As [`Accounts::user`].
+    fn use_up(&mut self, id: &str, expires_at: Timestamp) -> Result<bool, Error>;
+
     /// Adds to the trail; the record's own id is not used.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod deltas;
 mod digest;
 mod error;
 pub mod folder;
+mod follow;
 pub mod limits;
 mod pages;
 mod pool;
@@ -27,6 +28,7 @@ mod waiting;
 
 pub use api::{Group, Listener, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
+pub use follow::{Interest, LogPage, OrderLabel, Wanted};
 pub use records::{
     ArchiveRecord, BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
     GroupWrites, HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Migrated,

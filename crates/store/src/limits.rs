@@ -68,6 +68,8 @@ pub const PAGE_SCAN: u32 = 10_000;
 pub const CREATION_SLACK: Span = Span::from_seconds(10 * 60);
 /// Keys at which it is asked at once when orders were made, to find those of some time: in 2^32 orders that is five times.
 pub const CREATION_PROBES: i64 = 63;
+/// Entries that a read of the wanted part of the log gives at most: 17 MB, were each as long as one may be.
+pub const FOLLOWED_ENTRIES: u32 = 1_000;
 /// Keys in a block, within which orders are counted by status: a page of a list looks at no more heads than this for an
 /// order that it shows, and a group of young orders touches a row or two a status. Stored: it never changes.
 pub const BLOCK_ORDERS: i64 = 4_096;

@@ -7,6 +7,7 @@ use model::time::Timestamp;
 
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::error::Error;
+use crate::follow::{Interest, LogPage, OrderLabel};
 use crate::records::{
     ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
     NamedState, OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PartyKind, StatusCount, Totals,
@@ -54,6 +55,19 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`]; [`Error::Archived`] where one of them is.
     fn log(&mut self, after: Position, limit: u32) -> Result<Vec<LogEntry>, Error>;
+
+    /// The part of the log after a position that is at most `limit` entries long, and of those what is wanted. It ends early where
+    /// [`FOLLOWED_ENTRIES`](crate::limits::FOLLOWED_ENTRIES) are. What is not wanted is passed over without being read whole.
+    ///
+    /// # Errors
+    /// As [`Reader::log`].
+    fn log_of(&mut self, after: Position, limit: u32, interest: &Interest) -> Result<LogPage, Error>;
+
+    /// What tells these orders to those outside, in no order; of one that is not there, nothing.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn labels(&mut self, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error>;
 
     /// Commits after one, by rising number.
     ///
@@ -144,6 +158,12 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::order`].
     fn api_key(&mut self, secret_hash: &[u8; 32]) -> Result<Option<ApiKey>, Error>;
+
+    /// A key by its id.
+    ///
+    /// # Errors
+    /// As [`Reader::order`].
+    fn api_key_of_id(&mut self, key_id: &str) -> Result<Option<ApiKey>, Error>;
 
     /// Keys before one, the newest first.
     ///

@@ -23,13 +23,15 @@ pub struct Birth {
     pub at: Timestamp,
 }
 
-/// What a store is for ever.
+/// What a store is for as long as it is open; all but the epoch for ever.
 #[derive(Clone)]
 pub struct Identity {
     /// Tells stores apart.
     pub store_id: [u8; 16],
     /// The key of its event ids. Not for logs.
     pub event_id_key: [u8; 16],
+    /// Changes when the store goes back to its past: a position of an earlier epoch may be another entry's now.
+    pub epoch: [u8; 16],
 }
 
 /// What bringing a schema up to date came to: its versions before and after. Before there was a store, that is 0.

@@ -7,6 +7,7 @@ pub(crate) mod growth;
 pub(crate) mod ingest_batch;
 pub(crate) mod ingest_ndjson;
 pub(crate) mod ingest_single;
+pub(crate) mod live;
 pub(crate) mod postgres;
 pub(crate) mod read;
 pub(crate) mod singly;

@@ -176,7 +176,7 @@ async fn send(mut connection: Connection, dues: Vec<Due>, began: Instant) -> Res
 }
 
 /// The time that this share of all took at most.
-fn at(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn at(sorted: &[f64], share: f64) -> f64 {
     let parts = 1_000_usize;
     #[expect(
         clippy::cast_possible_truncation,

@@ -7,6 +7,7 @@ mod automatic;
 mod bounds;
 mod corrections;
 mod creation;
+mod cursors;
 mod duplicates;
 mod event_ids;
 mod faults;

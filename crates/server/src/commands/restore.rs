@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use rand::RngExt;
 use store::sqlite::backup::{BackupError, Restored, restore};
 
 use super::backup::{bar, show};
 use super::output::{grouped, say, short};
 use super::verify::{counted, say_findings};
 use super::{Ended, Problem, StoreArgs};
+use crate::app::system_random;
 use crate::clock::{Clock, SystemClock};
 use crate::place::StorePlace;
 
@@ -56,6 +58,7 @@ impl Restore {
         let restored = restore(
             &self.file,
             &data_dir,
+            &system_random()?.random(),
             replaced_at.as_deref(),
             &mut |progress| show(&bar, progress),
             &mut |_| {},

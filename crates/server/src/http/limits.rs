@@ -68,6 +68,39 @@ pub const LOGIN_FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 pub const LOGINS_REMEMBERED: usize = 25_000;
 /// How long a token is valid (wire contract §2).
 pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
+/// Between two signs of life on a live stream that has nothing to say (wire contract §5).
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Live streams of one principal: a twentieth of all connections. A service that tells many others needs one; a person has a few tabs.
+pub const STREAMS_PER_PRINCIPAL: usize = 1_000;
+/// How long a ticket for a WebSocket is good (wire contract §5).
+pub const TICKET_LIFE: Duration = Duration::from_secs(30);
+/// How long the first message of a WebSocket may take that says who is there (wire contract §5).
+pub const FIRST_MESSAGE_TIME: Duration = Duration::from_secs(5);
+/// A message that comes over a WebSocket: the first, with a token of 8 KiB and every filter there is.
+pub const SOCKET_MESSAGE_BYTES: usize = 16 * 1024;
+/// What a WebSocket reads into, and gathers before it writes: some messages of a usual size. Each socket has both.
+pub const SOCKET_BUFFER_BYTES: usize = 2 * 1024;
+/// What may wait to be written to a WebSocket that takes no more at the moment: the longest message, with 16 KiB of metadata, and some more.
+pub const SOCKET_WAITING_BYTES: usize = 64 * 1024;
+/// Messages written to a WebSocket at once before it is looked at what came from it.
+pub const SOCKET_TOLD_AT_ONCE: usize = 32;
+/// How long the last words to a WebSocket may take.
+pub const SOCKET_CLOSE_TIME: Duration = Duration::from_secs(2);
+/// Heartbeats that may go unanswered before a WebSocket is given up: a minute.
+pub const SOCKET_SILENT_BEATS: u32 = 4;
+/// Between two looks, while there are live streams, whether another node has changed anything about accounts: with what is then asked,
+/// within the second that a revocation may take (wire contract §1).
+pub const ACCOUNTS_POLL: Duration = Duration::from_millis(400);
+/// Lines of the trail looked at each time: one is usual. Where all are new, everybody is asked for.
+pub const TRAIL_LOOK: u32 = 32;
+/// Lines of the trail that are known to have been seen.
+pub const TRAIL_SEEN: usize = 1_024;
+/// Principals asked for in one read: some 5 ms.
+pub const ASKED_AT_ONCE: usize = 200;
+/// Over how long those come back who are sent away because the server stops, from a second on.
+pub const COME_BACK: Duration = Duration::from_secs(4);
+/// A name that is asked for.
+pub const NAME_CHARS: usize = 320;
 /// How much longer than its token a revocation is kept: a node whose clock is behind takes the token for a valid one as long.
 pub const REVOCATIONS_KEPT: Duration = Duration::from_secs(3_600);
 /// What is known of a token is asked anew after this time: a revocation on another node holds then (wire contract §1).

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::engine::{GroupObservation, Observe};
+use crate::live::Counters;
 
 /// From 0.5 ms to 10 s.
 const SECONDS: [f64; 14] = [
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     timer_steps: IntCounter,
     timer_lateness: Histogram,
     pub(crate) connections: IntGauge,
+    pub(crate) live: Counters,
 }
 
 impl Metrics {
@@ -103,6 +105,7 @@ impl Metrics {
             write_seconds,
             timer_lateness,
             connections,
+            live: Counters::new(&registry)?,
             registry: registry.clone(),
         };
         registry.register(Box::new(metrics.requests.clone()))?;

@@ -34,6 +34,7 @@ mod read_threads;
 mod serve;
 mod shipments;
 mod state;
+mod stream;
 mod unread;
 
 use std::time::Duration;
@@ -43,7 +44,7 @@ use axum::http::{HeaderValue, Method, header};
 use axum::middleware;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -51,6 +52,8 @@ use crate::engine::{Handle, Observer};
 use crate::settings::{CorsOrigins, IpBlock};
 use serve::Places;
 use state::{AppState, Parts};
+
+pub use stream::StreamLimits;
 
 /// Answers smaller than this are sent as they are: they fit into one packet.
 const COMPRESSED_FROM_BYTES: u64 = 1_024;
@@ -81,6 +84,8 @@ pub struct Options {
     pub slowest_time: Duration,
     /// See [`limits::BODIES_IN_MEMORY_BYTES`]; the same.
     pub bodies_in_memory_bytes: usize,
+    /// The same.
+    pub streams: StreamLimits,
 }
 
 /// The server's counters.
@@ -162,6 +167,7 @@ impl Http {
             tracking_prefix: options.tracking_prefix,
             open_orders: options.open_orders,
             trusted_proxies: options.trusted_proxies,
+            stream_limits: options.streams,
             room: body::Room::of_bytes(options.bodies_in_memory_bytes, options.slowest_time),
         });
         let mut routes = routes();
@@ -178,7 +184,7 @@ impl Http {
             .method_not_allowed_fallback(front::unknown_method)
             .with_state(state.clone())
             .layer(middleware::from_fn_with_state(state.clone(), front::front))
-            .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES)));
+            .layer(CompressionLayer::new().compress_when(what_is_compressed()));
         let router = match cors(&options.cors_origins) {
             Some(cors) => router.layer(cors),
             None => router,
@@ -198,16 +204,31 @@ impl Http {
             taken: self.state.metrics.connections.clone(),
         };
         let unread_time = self.state.room.slowest_time();
+        let live = self.state.live.clone();
+        if let Err(error) = live.start() {
+            tracing::error!(error.detail = %error, "the system gives no thread to follow the log: live streams are not told of anything");
+        }
+        let shutdown = {
+            let live = live.clone();
+            async move {
+                shutdown.await;
+                live.shut_down();
+            }
+        };
         let tidy = async {
             loop {
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 self.state.rate_limit.tidy();
             }
         };
-        tokio::select! {
+        let finished = tokio::select! {
             finished = serve::serve(listener, self.router, places, shutdown, grace, unread_time) => finished,
             () = tidy => true,
-        }
+            () = self.state.watch.run(&self.state) => true,
+        };
+        // It reads from the store, which is closed next.
+        tokio::task::spawn_blocking(move || live.end()).await.ok();
+        finished
     }
 
     /// Only the metrics, for an address of their own, behind the same front: errors are told there as everywhere.
@@ -256,6 +277,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(food::router())
         .merge(dead_letters::router())
         .merge(orders::router())
+        .merge(stream::router())
+}
+
+/// Whatever is worth it, and does not come bit by bit.
+fn what_is_compressed() -> impl Predicate {
+    SizeAbove::new(COMPRESSED_FROM_BYTES).and(NotForContentType::SSE)
 }
 
 /// Closed where no origin is named.
@@ -277,6 +304,7 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::HeaderName::from_static("idempotency-key"),
+            header::HeaderName::from_static("last-event-id"),
             header::HeaderName::from_static("prefer"),
             header::HeaderName::from_static("x-request-id"),
             header::HeaderName::from_static("traceparent"),

@@ -23,6 +23,7 @@ use super::problem::{Kind, ProblemSchema};
         (name = "orders", description = "Orders of every lifecycle"),
         (name = "events", description = "Scan events and their receipts"),
         (name = "food", description = "Food orders; open without a token where `OPEN_ORDERS` is on"),
+        (name = "live", description = "What happens, as it happens"),
         (name = "administration", description = "For admins"),
         (name = "operations", description = "Health and metrics"),
         (name = "pages", description = "For people")

@@ -20,15 +20,30 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let all = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Problem::field("", "format", "the query is not in the form name=value&…"))?;
-        Ok(Self {
-            all: all.0,
-            known: Vec::new(),
-            problems: Vec::new(),
-        })
+        Ok(Self::of(all.0))
     }
 }
 
 impl Parameters {
+    /// Of names and values from elsewhere.
+    pub(crate) const fn of(all: Vec<(String, String)>) -> Self {
+        Self {
+            all,
+            known: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds names and values from elsewhere.
+    pub(crate) fn extend(&mut self, more: Vec<(String, String)>) {
+        self.all.extend(more);
+    }
+
+    /// Whether a parameter is there, whatever it says.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all.iter().any(|(known, _)| known == name)
+    }
+
     /// A parameter, if it is there and not empty.
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);

@@ -1,7 +1,8 @@
 //! Connections: accepted in bounded number, read at a bounded pace, and ended in an orderly way.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,10 +10,9 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use prometheus::IntGauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
@@ -42,7 +42,7 @@ pub(super) async fn serve(
 ) -> bool {
     let Places { limit, taken } = places;
     let places = Arc::new(Semaphore::new(limit));
-    let graceful = GracefulShutdown::new();
+    let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -55,19 +55,19 @@ pub(super) async fn serve(
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
-        let connection = connection(stream, peer, router.clone(), unread_time);
-        let connection = graceful.watch(connection);
+        let connection = connection(stream, peer, router.clone(), unread_time, stopped.clone());
         taken.inc();
         let taken = taken.clone();
         tasks.spawn(async move {
-            // What a client does wrong with its own connection is its own affair.
-            connection.await.ok();
+            connection.await;
             taken.dec();
             drop(place);
         });
     }
     drop(listener);
-    tokio::time::timeout(grace, graceful.shutdown()).await.is_ok()
+    stop.send_replace(true);
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(grace, ended).await.is_ok()
 }
 
 async fn accept(
@@ -89,25 +89,64 @@ async fn accept(
     }
 }
 
-fn connection(
+/// Serves a connection, and then what it is upgraded to.
+async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     unread_time: Duration,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    mut stopped: watch::Receiver<bool>,
+) {
+    let afterwards = Afterwards::default();
+    let left = afterwards.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (router, afterwards) = (router.clone(), afterwards.clone());
         async move {
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(afterwards);
             router.oneshot(request).await
         }
     });
     let stream = Unread::over(BareErrors::over(Lingering::over(stream)), unread_time);
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // On the heap, and gone before what comes afterwards begins.
+    let mut connection = Box::pin(connection);
+    let stop = async {
+        stopped.wait_for(|stopped| *stopped).await.ok();
+    };
+    // What a client does wrong with its own connection is its own affair.
+    tokio::select! {
+        ended = &mut connection => drop(ended),
+        () = stop => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await.ok();
+        }
+    }
+    drop(connection);
+    if let Some(work) = left.take() {
+        work.await;
+    }
+}
+
+/// What a handler leaves to be done once its connection has been upgraded: in the connection's own task, place and grace time.
+#[derive(Clone, Default)]
+pub(super) struct Afterwards(Arc<Mutex<Option<Work>>>);
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Afterwards {
+    pub(super) fn leave(&self, work: impl Future<Output = ()> + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+    }
+
+    fn take(&self) -> Option<Work> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }

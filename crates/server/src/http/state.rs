@@ -19,7 +19,9 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rate_limit::RateLimit;
 use super::read_threads::ReadThreads;
+use super::stream::{StreamLimits, Watch};
 use crate::engine::Handle;
+use crate::live::Hub;
 use crate::settings::IpBlock;
 
 /// Names of parties remembered.
@@ -49,6 +51,9 @@ pub(crate) struct Shared {
     pub(crate) open_orders: bool,
     /// Proxies whose word on the caller's address is taken.
     pub(crate) trusted_proxies: Vec<IpBlock>,
+    pub(crate) live: Hub,
+    pub(crate) watch: Watch,
+    pub(crate) stream_limits: StreamLimits,
     pub(crate) openapi: std::sync::OnceLock<bytes::Bytes>,
     read_threads: ReadThreads,
     lists: Semaphore,
@@ -68,11 +73,19 @@ pub(crate) struct Parts {
     pub(crate) open_orders: bool,
     pub(crate) trusted_proxies: Vec<IpBlock>,
     pub(crate) room: Room,
+    pub(crate) stream_limits: StreamLimits,
 }
 
 impl AppState {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(Shared {
+            live: Hub::new(
+                parts.engine.clone(),
+                parts.stream_limits.live,
+                parts.metrics.live.clone(),
+            ),
+            watch: Watch::new(parts.stream_limits.per_principal),
+            stream_limits: parts.stream_limits,
             engine: parts.engine,
             auth: parts.auth,
             rate_limit: parts.rate_limit,

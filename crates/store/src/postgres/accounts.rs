@@ -75,6 +75,10 @@ impl Accounts for PostgresAccounts<'_> {
         self.with(|session| api_keys::revoke_token(session, token_id, expires_at))
     }
 
+    fn use_up(&mut self, id: &str, expires_at: Timestamp) -> Result<bool, Error> {
+        self.with(|session| api_keys::use_up(session, id, expires_at))
+    }
+
     fn append_audit(&mut self, record: &AuditRecord) -> Result<(), Error> {
         self.with(|session| audit::append(session, record))
     }

@@ -87,6 +87,13 @@ pub(super) fn revoke_token(
     Ok(())
 }
 
+/// What counts once is kept among what does not count any more. Whether it was not there.
+pub(super) fn use_up(session: &mut Session, id: &str, expires_at: Timestamp) -> Result<bool, Error> {
+    let sql =
+        "INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, $2) ON CONFLICT (token_id) DO NOTHING";
+    Ok(session.execute(sql, &[&id, &expires_at.as_nanos()])? == 1)
+}
+
 pub(super) fn is_token_revoked(session: &mut Session, token_id: &str) -> Result<bool, Error> {
     if !can_be_text(token_id) {
         return Ok(false);

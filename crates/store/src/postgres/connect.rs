@@ -253,9 +253,13 @@ pub(super) fn read_identity(session: &mut Session) -> Result<Identity, Error> {
         let row = found.ok_or_else(|| Error::damaged(format!("store_meta has no {name}")))?;
         bytes(&row, 0)
     };
+    let (store_id, event_id_key) = (value("store_id")?, value("event_id_key")?);
+    let written = session.first("SELECT value FROM store_meta WHERE name = 'epoch'", &[])?;
     Ok(Identity {
-        store_id: value("store_id")?,
-        event_id_key: value("event_id_key")?,
+        store_id,
+        event_id_key,
+        // The first one is not written.
+        epoch: written.map_or(Ok(store_id), |row| bytes(&row, 0))?,
     })
 }
 

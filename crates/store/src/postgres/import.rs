@@ -79,6 +79,8 @@ impl Import {
             identity: Identity {
                 store_id: birth.store_id,
                 event_id_key: birth.event_id_key,
+                // Where the source is in a later one, opening the store reads it with the rest of what was copied.
+                epoch: birth.store_id,
             },
             table,
             done,

@@ -5,14 +5,17 @@
 //! where its positions do. That row is written last, under the lock of `log_end`: see
 //! `docs/adr/0019-postgres-positions.md`.
 
-use model::ids::{OrderKey, Position};
+use foldhash::HashSet;
+use model::ids::{OrderKey, PartyId, Position};
+use model::public_id::PublicId;
 use model::time::Timestamp;
 use tokio_postgres::Row;
 
-use super::convert::{bytes, get, number, unsigned};
+use super::convert::{bytes, get, integer, number, optional_text_of_bytes, unsigned};
 use super::session::{Session, Step};
 use super::statements::{ENTRY_COLUMNS, entry_columns, entry_from_row, live_from};
 use crate::error::Error;
+use crate::follow::{Interest, LogPage, OrderLabel};
 use crate::records::{ArchiveRecord, CommitId, CommitRecord, LogEntry, Totals};
 
 /// A group's row.
@@ -66,17 +69,24 @@ macro_rules! shift_of {
 
 pub(super) use shift_of;
 
-/// Entries after a position. The groups that have them are found by position, and their entries by place. Where entries between the
-/// first and the last of them are archived, that is said: nobody takes what is left for all.
-pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Result<Vec<LogEntry>, Error> {
-    let sql = concat!(
+/// The groups that have the next `$2` entries after position `$1`, and which of their places those are.
+macro_rules! groups {
+    () => {
         "WITH groups AS MATERIALIZED (SELECT first_position - first_place AS shift, \
          greatest($1::bigint + 1 - first_position, 0) + first_place AS first_place, \
          least($1::bigint + $2::bigint - first_position, entries - 1) + first_place AS last_place \
          FROM commits WHERE entries > 0 AND first_position <= $1::bigint + $2::bigint AND first_position >= \
          coalesce((SELECT max(first_position) FROM commits WHERE entries > 0 AND first_position <= $1::bigint + 1), 0) \
-         AND first_position + entries > $1::bigint + 1) \
-         SELECT ",
+         AND first_position + entries > $1::bigint + 1)"
+    };
+}
+
+/// Entries after a position. The groups that have them are found by position, and their entries by place. Where entries between the
+/// first and the last of them are archived, that is said: nobody takes what is left for all.
+pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Result<Vec<LogEntry>, Error> {
+    let sql = concat!(
+        groups!(),
+        " SELECT ",
         entry_columns!(),
         ", e.place + g.shift FROM groups g JOIN LATERAL (SELECT * FROM entries \
          WHERE place BETWEEN g.first_place AND g.last_place) e ON TRUE ORDER BY e.place + g.shift"
@@ -89,11 +99,89 @@ pub(super) fn after(session: &mut Session, after: Position, limit: i64) -> Resul
     ];
     let mut answers = session.pipeline(&steps)?;
     let rows = answers.pop().unwrap_or_default();
+    must_be_kept(&answers)?;
+    rows.iter().map(log_entry).collect()
+}
+
+/// Whether [`IS_ARCHIVED`], asked first, denied it.
+fn must_be_kept(answers: &[Vec<Row>]) -> Result<(), Error> {
     let is_archived = answers.first().and_then(|rows| rows.first());
     if is_archived.map_or(Ok(false), |row| get(row, 0))? {
         return Err(Error::Archived);
     }
-    rows.iter().map(log_entry).collect()
+    Ok(())
+}
+
+/// Of the next `limit` entries those that are wanted, at most `most`: as [`after`] otherwise. The lists are made tables, which the
+/// server looks things up in; an array it would go through for each row.
+pub(super) fn of_interest(
+    session: &mut Session,
+    after: Position,
+    limit: i64,
+    interest: &Interest,
+    most: u32,
+) -> Result<LogPage, Error> {
+    let sql = concat!(
+        groups!(),
+        " SELECT ",
+        entry_columns!(),
+        ", e.place + g.shift FROM groups g JOIN LATERAL (SELECT * FROM entries \
+         WHERE place BETWEEN g.first_place AND g.last_place AND ($3 \
+         OR client_id IN (SELECT unnest($4::int[])) OR customer_id IN (SELECT unnest($5::int[])) \
+         OR order_key IN (SELECT unnest($6::bigint[])))) e ON TRUE ORDER BY e.place + g.shift LIMIT $7"
+    );
+    let parties = |wanted: &HashSet<PartyId>| -> Result<Vec<i32>, Error> {
+        wanted.iter().map(|party| integer(party.get(), "party")).collect()
+    };
+    let (is_all, clients, customers, orders) = match interest {
+        Interest::All => (true, Vec::new(), Vec::new(), Vec::new()),
+        Interest::Some(wanted) => (
+            false,
+            parties(&wanted.clients)?,
+            parties(&wanted.customers)?,
+            wanted
+                .orders
+                .iter()
+                .map(|order| order.get())
+                .collect::<Vec<i64>>(),
+        ),
+    };
+    let from = after.get().min(i64::MAX / 2);
+    let most = i64::from(most);
+    let steps = [
+        Step::new(IS_ARCHIVED, &[&from, &limit]),
+        Step::new("SELECT last_position FROM log_end", &[]),
+        Step::new(
+            sql,
+            &[&from, &limit, &is_all, &clients, &customers, &orders, &most],
+        ),
+    ];
+    let mut answers = session.pipeline(&steps)?;
+    let rows = answers.pop().unwrap_or_default();
+    must_be_kept(&answers)?;
+    let end = answers.pop().unwrap_or_default();
+    let end = end.first().map_or(Ok(from), |row| get(row, 0))?;
+    let entries: Vec<LogEntry> = rows.iter().map(log_entry).collect::<Result<_, Error>>()?;
+    let through = match entries.last() {
+        Some(last) if i64::try_from(entries.len()).is_ok_and(|found| found >= most) => last.position,
+        Some(_) | None => Position::new(end.min(from.saturating_add(limit)).max(after.get())),
+    };
+    Ok(LogPage { entries, through })
+}
+
+/// What tells these orders to those outside.
+pub(super) fn labels(session: &mut Session, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
+    let sql = "SELECT order_key, public_id, created_at, reference FROM orders WHERE order_key = ANY($1)";
+    let keys: Vec<i64> = orders.iter().map(|order| order.get()).collect();
+    let label = |row: &Row| {
+        Ok(OrderLabel {
+            order: OrderKey::new(get(row, 0)?),
+            public_id: PublicId::new(get(row, 1)?).map_err(|error| Error::damaged(error.to_string()))?,
+            created_at: Timestamp::from_nanos(get(row, 2)?),
+            reference: optional_text_of_bytes(row, 3)?,
+        })
+    };
+    session.query(sql, &[&keys])?.iter().map(label).collect()
 }
 
 /// Whether entries among so many positions after one are archived. The places of a group rise with its positions, so those of its

@@ -26,7 +26,8 @@ use super::{
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::error::Error;
-use crate::limits::{MAX_PAGE, WHOLE_TABLE};
+use crate::follow::{Interest, LogPage, OrderLabel};
+use crate::limits::{FOLLOWED_ENTRIES, MAX_PAGE, WHOLE_TABLE};
 use crate::pages::{Keys, Pages, Walked, Wanted};
 use crate::records::{
     ArchiveRecord, BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount,
@@ -109,6 +110,14 @@ impl Reader for PostgresReader<'_> {
         log::after(self.session()?, after, page(limit))
     }
 
+    fn log_of(&mut self, after: Position, limit: u32, interest: &Interest) -> Result<LogPage, Error> {
+        log::of_interest(self.session()?, after, page(limit), interest, FOLLOWED_ENTRIES)
+    }
+
+    fn labels(&mut self, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
+        log::labels(self.session()?, orders)
+    }
+
     fn commits(&mut self, after: CommitId, limit: u32) -> Result<Vec<CommitRecord>, Error> {
         log::commits(self.session()?, after, page(limit))
     }
@@ -175,6 +184,10 @@ impl Reader for PostgresReader<'_> {
 
     fn api_key(&mut self, secret_hash: &[u8; 32]) -> Result<Option<ApiKey>, Error> {
         api_keys::by_secret(self.session()?, secret_hash)
+    }
+
+    fn api_key_of_id(&mut self, key_id: &str) -> Result<Option<ApiKey>, Error> {
+        api_keys::by_id(self.session()?, key_id)
     }
 
     fn api_keys(&mut self, before: Option<&str>, limit: u32) -> Result<Vec<ApiKey>, Error> {

@@ -67,6 +67,10 @@ impl Accounts for SqliteAccounts<'_> {
         api_keys::revoke_token(self.connection()?, token_id, expires_at)
     }
 
+    fn use_up(&mut self, id: &str, expires_at: Timestamp) -> Result<bool, Error> {
+        api_keys::use_up(self.connection()?, id, expires_at)
+    }
+
     fn append_audit(&mut self, record: &AuditRecord) -> Result<(), Error> {
         audit::append(self.connection()?, record)
     }

@@ -94,6 +94,14 @@ pub(super) fn revoke_token(
     Ok(())
 }
 
+/// What counts once is kept among what does not count any more. Whether it was not there.
+pub(super) fn use_up(connection: &Connection, id: &str, expires_at: Timestamp) -> Result<bool, Error> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO revoked_tokens (token_id, expires_at) VALUES (?1, ?2) ON CONFLICT (token_id) DO NOTHING",
+    )?;
+    Ok(insert.execute((id, expires_at.as_nanos()))? == 1)
+}
+
 pub(super) fn is_token_revoked(connection: &Connection, token_id: &str) -> Result<bool, Error> {
     let mut find = connection.prepare_cached("SELECT 1 FROM revoked_tokens WHERE token_id = ?1")?;
     Ok(find.exists([token_id])?)

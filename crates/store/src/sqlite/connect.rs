@@ -13,6 +13,8 @@ use crate::limits::{
 };
 use crate::records::{Birth, Identity, Migrated};
 
+/// Where the epoch stands in `store_meta`, once there has been more than one.
+const EPOCH: &str = "epoch";
 /// `WBIL`, in the file's header: tells our file from any other database.
 const APPLICATION_ID: i64 = 0x5742_494C;
 /// Bytes of the header that say what is looked at before SQLite is.
@@ -123,12 +125,13 @@ impl Database {
         Ok(())
     }
 
-    /// Runs what migrations a copy of a store lacks.
-    pub(super) fn bring_copy_up_to_date(&self) -> Result<(), OpenError> {
+    /// Runs what migrations a copy of a store lacks, and begins an epoch: what is there may have gone on differently elsewhere.
+    pub(super) fn bring_copy_up_to_date(&self, epoch: &[u8; 16]) -> Result<(), OpenError> {
         self.check_marks()?;
         let mut connection = self.create().map_err(|error| self.open_error(error))?;
         let version = self.check_version(&connection)?;
         self.migrate(&mut connection, version, None)
+            .and_then(|()| begin_epoch(&connection, epoch))
             .map_err(|error| self.open_error(error))
     }
 
@@ -329,8 +332,21 @@ pub(super) fn read_identity(connection: &Connection) -> Result<Identity, Error> 
         let bytes = found.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
         bytes.ok_or_else(|| Error::damaged(format!("store_meta has no {name}")))
     };
+    let store_id = value("store_id")?;
+    let written = connection
+        .prepare("SELECT 1 FROM store_meta WHERE name = ?1")?
+        .exists([EPOCH])?;
     Ok(Identity {
-        store_id: value("store_id")?,
+        store_id,
         event_id_key: value("event_id_key")?,
+        // The first one is not written.
+        epoch: if written { value(EPOCH)? } else { store_id },
     })
+}
+
+/// Begins an epoch.
+pub(super) fn begin_epoch(connection: &Connection, epoch: &[u8; 16]) -> Result<(), Error> {
+    let sql = "INSERT INTO store_meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection.execute(sql, params![EPOCH, epoch])?;
+    Ok(())
 }

@@ -25,6 +25,7 @@ mod held;
 mod lifecycles;
 mod lists;
 mod loader;
+mod log;
 mod mapping;
 mod pages;
 mod reader;

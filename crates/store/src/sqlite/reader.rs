@@ -16,12 +16,13 @@ use super::deferred::AsOf;
 use super::group::walk;
 use super::lists::Statuses;
 use super::statements::{HEAD_COLUMNS, all, entry_columns, entry_from_row, head_columns, head_from_row};
-use super::{api_keys, audit, counts, dead_letters, due, lists, mapping, pages, receipts, users};
+use super::{api_keys, audit, counts, dead_letters, due, lists, log, mapping, pages, receipts, users};
 use crate::accounts::{ApiKey, AuditRecord, User, UserRef};
 use crate::api::Reader;
 use crate::digest::ONE_WRITER;
 use crate::error::Error;
-use crate::limits::MAX_PAGE;
+use crate::follow::{Interest, LogPage, OrderLabel};
+use crate::limits::{FOLLOWED_ENTRIES, MAX_PAGE};
 use crate::pages::{Keys, Pages, Walked, Wanted};
 use crate::records::{
     BatchReceipt, BlockCount, CommitId, CommitRecord, KeptDeadLetter, LogEntry, Miscount, NamedState,
@@ -84,6 +85,15 @@ impl Reader for SqliteReader<'_> {
         self.page(sql, after.get(), limit, |row| {
             entry_from_row(row).map(|(entry, _)| entry)
         })
+    }
+
+    fn log_of(&mut self, after: Position, limit: u32, interest: &Interest) -> Result<LogPage, Error> {
+        let limit = limit.min(MAX_PAGE);
+        log::of_interest(self.connection()?, after, limit, interest, FOLLOWED_ENTRIES)
+    }
+
+    fn labels(&mut self, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
+        log::labels(self.connection()?, orders)
     }
 
     fn commits(&mut self, after: CommitId, limit: u32) -> Result<Vec<CommitRecord>, Error> {
@@ -160,6 +170,10 @@ impl Reader for SqliteReader<'_> {
 
     fn api_key(&mut self, secret_hash: &[u8; 32]) -> Result<Option<ApiKey>, Error> {
         api_keys::by_secret(self.connection()?, secret_hash)
+    }
+
+    fn api_key_of_id(&mut self, key_id: &str) -> Result<Option<ApiKey>, Error> {
+        api_keys::by_id(self.connection()?, key_id)
     }
 
     fn api_keys(&mut self, before: Option<&str>, limit: u32) -> Result<Vec<ApiKey>, Error> {

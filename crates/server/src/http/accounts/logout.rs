@@ -50,7 +50,7 @@ async fn signed_out(
 ) -> Result<StatusCode, Problem> {
     body::none(&state.room, body, limits::BODY_BYTES).await?;
     let (id, expires_at) = match &asker.credential {
-        Credential::Token { id, expires_at } => (id.clone(), *expires_at),
+        Credential::Token { id, expires_at, .. } => (id.clone(), *expires_at),
         Credential::Key { .. } => {
             return Err(Problem::forbidden(
                 "an API key has no session to end: an admin revokes it with DELETE /api/v1/api-keys/{id}",

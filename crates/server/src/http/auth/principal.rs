@@ -19,10 +19,17 @@ use crate::engine::Handle;
 /// What a principal is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// A token: its id, and when it ends.
-    Token { id: Box<str>, expires_at: Timestamp },
-    /// An API key, and when it ends.
-    Key { expires_at: Option<Timestamp> },
+    /// A token: its id, when it began, and when it ends.
+    Token {
+        id: Box<str>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    },
+    /// An API key: its id, and when it ends.
+    Key {
+        id: Box<str>,
+        expires_at: Option<Timestamp>,
+    },
 }
 
 /// Who is asking.
@@ -44,8 +51,20 @@ impl Principal {
             client: claims.client,
             credential: Credential::Token {
                 id: claims.id,
+                issued_at: claims.issued_at,
                 expires_at: claims.expires_at,
             },
+            actor: OnceLock::new(),
+        }
+    }
+
+    /// As it was when somebody noted it down who is trusted.
+    pub(crate) fn noted(subject: &str, role: Role, client: Option<Box<str>>, credential: Credential) -> Self {
+        Self {
+            subject: subject.into(),
+            role,
+            client,
+            credential,
             actor: OnceLock::new(),
         }
     }
@@ -61,6 +80,7 @@ impl Principal {
             role: key.role,
             client: key.client.clone(),
             credential: Credential::Key {
+                id: key.key_id.clone(),
                 expires_at: key.expires_at,
             },
             actor: OnceLock::new(),
@@ -76,7 +96,7 @@ impl Principal {
     pub(crate) const fn expires_at(&self) -> Option<Timestamp> {
         match &self.credential {
             Credential::Token { expires_at, .. } => Some(*expires_at),
-            Credential::Key { expires_at } => *expires_at,
+            Credential::Key { expires_at, .. } => *expires_at,
         }
     }
 

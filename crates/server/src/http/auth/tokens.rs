@@ -19,6 +19,8 @@ use super::super::state::random;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 const NANOS_PER_SECOND: f64 = 1e9;
+/// Before what a ticket says when it is signed.
+const TICKET: &[u8] = b"waybill stream ticket\0";
 /// Characters of a name in a token.
 const NAME_CHARS: usize = 200;
 
@@ -27,6 +29,8 @@ pub(crate) struct Tokens {
     signs: EncodingKey,
     verify: Vec<DecodingKey>,
     validation: Validation,
+    /// Of each secret, the first as above. A ticket begins as no token does.
+    tickets: Vec<Hmac<Sha256>>,
 }
 
 /// A token's claims, checked.
@@ -38,15 +42,13 @@ pub(crate) struct Claims {
     /// By which it is revoked: its `jti`, or its hash.
     pub(crate) id: Box<str>,
     pub(crate) expires_at: Timestamp,
-    issued_at: Timestamp,
+    pub(super) issued_at: Timestamp,
 }
 
-impl Claims {
-    /// Whether it was issued at this time or later.
-    pub(super) fn issued_since(&self, valid_from: Timestamp) -> bool {
-        // Issue times are known to the millisecond: one within that of the limit counts as later.
-        self.issued_at.as_nanos().saturating_add(NANOS_PER_MILLI) > valid_from.as_nanos()
-    }
+/// Whether what was issued at this time was so at that time or later.
+pub(super) const fn issued_since(issued_at: Timestamp, valid_from: Timestamp) -> bool {
+    // Issue times are known to the millisecond: one within that of the limit counts as later.
+    issued_at.as_nanos().saturating_add(NANOS_PER_MILLI) > valid_from.as_nanos()
 }
 
 /// The claims on the wire.
@@ -82,7 +84,24 @@ impl Tokens {
                 .map(|secret| DecodingKey::from_secret(secret.as_bytes()))
                 .collect(),
             validation,
+            tickets: secrets
+                .iter()
+                .map(|secret| Hs256::new(secret.as_bytes()).map(|keyed| keyed.0.chain_update(TICKET)))
+                .collect::<Result<_, _>>()
+                .ok()?,
         })
+    }
+
+    /// The signature of what a ticket says.
+    pub(crate) fn sign_ticket(&self, said: &[u8]) -> Vec<u8> {
+        let first = self.tickets.first().map(|keyed| keyed.clone().chain_update(said));
+        first.map_or_else(Vec::new, |signed| signed.finalize().into_bytes().to_vec())
+    }
+
+    /// Whether one of the secrets has signed it. In constant time.
+    pub(crate) fn is_ticket(&self, said: &[u8], signature: &[u8]) -> bool {
+        let mut keyed = self.tickets.iter();
+        keyed.any(|keyed| keyed.clone().chain_update(said).verify_slice(signature).is_ok())
     }
 
     /// A new token of a user. `now` is no later than when the user was read: a change in the meantime voids it.

@@ -5,6 +5,7 @@ pub(crate) mod automatic;
 pub(crate) mod database;
 pub(crate) mod front;
 pub(crate) mod home;
+pub(crate) mod live;
 pub(crate) mod process;
 pub(crate) mod services;
 pub(crate) mod two;

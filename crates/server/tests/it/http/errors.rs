@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use reqwest::Method;
 use serde_json::json;
-use server::http::{Http, Metrics, Options};
+use server::http::{Http, Metrics, Options, StreamLimits};
 use server::settings::CorsOrigins;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -345,6 +345,7 @@ async fn a_handler_that_panics_is_an_internal_error_and_the_next_request_is_serv
         metrics: Metrics::new().unwrap(),
         serve_metrics: true,
         slowest_time: Duration::from_secs(10),
+        streams: StreamLimits::default(),
         bodies_in_memory_bytes: MIB,
     };
     async fn panics() -> &'static str {

@@ -10,6 +10,7 @@ mod errors;
 mod food;
 mod idempotency;
 mod lists;
+mod live;
 mod malformed;
 mod observed;
 mod orders;

@@ -45,7 +45,7 @@ pub struct Restored {
     pub kept: Vec<PathBuf>,
 }
 
-/// Puts a backup in the place of a folder's store. One that is there is kept under another name if there is a time to name it
+/// Puts a backup in the place of a folder's store, where a new epoch begins: its number is the caller's randomness. One that is there is kept under another name if there is a time to name it
 /// by, and is otherwise a reason to refuse.
 ///
 /// # Errors
@@ -53,6 +53,7 @@ pub struct Restored {
 pub fn restore(
     file: &Path,
     data_dir: &Path,
+    epoch: &[u8; 16],
     replaced_at: Option<&str>,
     progress: &mut dyn FnMut(Progress<'_>),
     step: &mut dyn FnMut(RestoreStep),
@@ -69,7 +70,7 @@ pub fn restore(
     step(RestoreStep::Copied);
     let copied = Database::new(new.path().to_owned());
     copied
-        .bring_copy_up_to_date()
+        .bring_copy_up_to_date(epoch)
         .map_err(|error| unsound_if_damaged(file, error))?;
     make_self_contained(new.path()).map_err(BackupError::unsound_if_damaged)?;
     let (report, _) = prove(new.path(), progress)?;

@@ -14,10 +14,11 @@ use crate::migration::old_store;
 use crate::orders::{Clerk, created};
 
 const TIME: &str = "20260102T030405Z";
+const EPOCH: [u8; 16] = [9; 16];
 const ASIDE: &str = "waybill.db.replaced-20260102T030405Z";
 
 fn try_to_restore(file: &Path, folder: &Path, replaced_at: Option<&str>) -> Result<Restored, BackupError> {
-    restore(file, folder, replaced_at, &mut |_| {}, &mut |_| {})
+    restore(file, folder, &EPOCH, replaced_at, &mut |_| {}, &mut |_| {})
 }
 
 fn refused(file: &Path, folder: &Path) -> String {
@@ -60,6 +61,7 @@ fn a_backup_becomes_the_store_of_an_empty_folder_and_goes_on() {
     assert_eq!(orders_in(&data_dir, &["A-0", "A-19"]), ["A-0", "A-19"]);
     let folder = as_killed(&data_dir);
     let store = folder.open();
+    assert_eq!(store.identity().epoch, EPOCH);
     Clerk::of(&*store).write(&[created("B-1")]);
     drop(store);
     assert_eq!(orders_in(folder.path(), &["A-0", "B-1"]), ["A-0", "B-1"]);
@@ -132,6 +134,7 @@ fn a_kill_at_any_step_leaves_the_old_store_or_the_new_one() {
     restore(
         &shelf.file(),
         folder.path(),
+        &EPOCH,
         Some(TIME),
         &mut |_| {},
         &mut |step| {

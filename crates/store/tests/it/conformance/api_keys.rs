@@ -110,3 +110,22 @@ pub(super) fn a_voided_token_is_known_as_such(backend: &dyn Backend) {
         })
         .unwrap();
 }
+
+pub(super) fn what_counts_once_is_used_up_once(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut writer = store.writer().unwrap();
+    let until = Timestamp::from_nanos(5);
+    let mut first = Vec::new();
+    for id in ["once", "once", "other"] {
+        account(&mut *writer, |accounts| {
+            first.push(accounts.use_up(id, until).unwrap())
+        });
+    }
+    assert_eq!(first, [true, false, true]);
+    let mut accounts = writer.accounts().unwrap();
+    assert_eq!(accounts.use_up("dropped", until), Ok(true));
+    drop(accounts);
+    account(&mut *writer, |accounts| {
+        assert_eq!(accounts.use_up("dropped", until), Ok(true));
+    });
+}

@@ -6,6 +6,7 @@ pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod dead_letters;
 mod expiry;
+mod following;
 mod groups;
 mod heads;
 mod lifecycles;
@@ -68,6 +69,10 @@ macro_rules! every_scenario {
                 entries_commits_and_orders_come_in_pages,
                 a_group_is_one_commit_whose_digest_covers_its_entries,
                 private_parts_and_details_come_back_as_written;
+            following:
+                what_is_wanted_comes_once_and_nothing_else_whatever_the_pages,
+                a_page_of_the_wanted_ends_where_it_has_as_many_as_it_may,
+                labels_say_what_orders_are_called;
             dead_letters:
                 a_dead_letter_comes_back_as_written,
                 the_same_refusal_is_found_and_another_is_not,
@@ -96,7 +101,8 @@ macro_rules! every_scenario {
                 keys_come_in_pages_newest_first,
                 a_voided_key_keeps_the_first_time,
                 an_unknown_key_is_not_voided,
-                a_voided_token_is_known_as_such;
+                a_voided_token_is_known_as_such,
+                what_counts_once_is_used_up_once;
             trail:
                 the_trail_is_read_newest_first_in_pages,
                 groups_and_accounts_write_to_one_trail;

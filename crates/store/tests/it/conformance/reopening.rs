@@ -72,7 +72,7 @@ pub(super) fn an_identity_is_kept_for_ever(backend: &dyn Backend) {
         (birth().store_id, birth().event_id_key)
     );
     assert_eq!(
-        (first.store_id, first.event_id_key),
-        (second.store_id, second.event_id_key)
+        (first.store_id, first.event_id_key, first.epoch),
+        (second.store_id, second.event_id_key, second.epoch)
     );
 }

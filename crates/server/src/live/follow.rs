@@ -1,0 +1,197 @@
+//! The follower: the one reader of the log for all streams of a node.
+//!
+//! Each turn it looks into the inbox, reads what was written since the last turn and hands it to the streams that are live, then does one part of
+//! the catching up. It alone decides where a stream stands, so a stream is never told by two at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::ids::Position;
+use store::limits::FOLLOWED_ENTRIES;
+use store::{Error, Interest, LogPage};
+use tokio::runtime;
+use tokio::sync::watch;
+
+use super::catch_up::CatchUp;
+use super::deliver::Delivery;
+use super::hub::Core;
+use super::index::Index;
+use super::labels::{self, Labels};
+use super::limits::{GATHER, PAGE_ENTRIES, RETRY_PAUSE};
+use super::stream::{Closed, WhenFull};
+
+pub(super) struct Follower {
+    core: Arc<Core>,
+    news: watch::Receiver<Position>,
+    /// Live streams have been told everything up to here.
+    at: Position,
+    live: Index,
+    behind: CatchUp,
+    labels: Labels,
+    /// When the log was read last.
+    read_at: Option<Instant>,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There is nothing to do before something happens.
+    Done,
+    /// There is more.
+    More,
+}
+
+impl Follower {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self {
+            news: core.engine.wake_ups(),
+            core,
+            at: Position::new(0),
+            live: Index::default(),
+            behind: CatchUp::default(),
+            labels: Labels::default(),
+            read_at: None,
+        }
+    }
+
+    /// Works until the hub is shut down, then closes all streams.
+    pub(super) fn run(mut self, runtime: &runtime::Handle) {
+        while !self.core.is_shut() {
+            self.look_into_inbox();
+            if self.live.is_empty() && self.behind.is_empty() {
+                self.core.counters.lag.set(0);
+                runtime.block_on(self.core.bell.notified());
+                continue;
+            }
+            // Before reading: what is written from now on rings again.
+            let known = *self.news.borrow_and_update();
+            match self.turn(known) {
+                Ok(Turn::More) => {}
+                Ok(Turn::Done) => runtime.block_on(self.something_happens()),
+                Err(error) => {
+                    tracing::warn!(error.detail = %error, "the log cannot be read for live streams: they wait");
+                    runtime.block_on(tokio::time::sleep(RETRY_PAUSE));
+                }
+            }
+        }
+        self.close_all();
+    }
+
+    fn turn(&mut self, known: Position) -> Result<Turn, Error> {
+        let live = self.tell(known)?;
+        self.core
+            .counters
+            .lag
+            .set(known.get().saturating_sub(self.at.get()).max(0));
+        let mut work = super::catch_up::Work {
+            core: &self.core,
+            labels: &mut self.labels,
+            live: &mut self.live,
+            at: &mut self.at,
+        };
+        let behind = self.behind.turn(&mut work)?;
+        Ok(if live == Turn::Done && behind == Turn::Done {
+            Turn::Done
+        } else {
+            Turn::More
+        })
+    }
+
+    /// Reads what comes next and hands it to live streams.
+    fn tell(&mut self, known: Position) -> Result<Turn, Error> {
+        let interest = self.live.interest();
+        if interest.is_none() {
+            // Nobody's: nothing of it need be read. Streams that are caught up meanwhile come to this or beyond.
+            if self.behind.is_empty() {
+                self.at = self.at.max(known);
+                self.core.told_up_to(self.at);
+            }
+            return Ok(Turn::Done);
+        }
+        self.read_at = Some(Instant::now());
+        let page = read(&self.core, &mut self.labels, self.at, &interest)?;
+        // Each that is full is closed; its reader takes it away.
+        Delivery::new(&self.core, &self.labels).all(&page.entries, &self.live, WhenFull::Close);
+        let turn = how_far(&page, self.at);
+        self.at = page.through;
+        self.core.told_up_to(self.at);
+        Ok(turn)
+    }
+
+    fn look_into_inbox(&mut self) {
+        let inbox = self.core.take_inbox();
+        if self.live.is_empty() && self.behind.is_empty() {
+            // Nobody was told of anything: the log is followed from where the first stream finds it.
+            let heads = inbox.opened.iter().map(|(_, head)| *head);
+            self.at = heads.max().unwrap_or(self.at).max(self.at);
+            self.core.told_up_to(self.at);
+        }
+        for (stream, _) in inbox.opened {
+            if stream.has() >= self.at {
+                stream.is_live();
+                self.live.insert(stream);
+            } else {
+                self.behind.add(stream);
+            }
+        }
+        for stream in inbox.have_room {
+            stream.takes_again();
+            self.behind.add(stream);
+        }
+        for stream in inbox.left {
+            self.live.remove(&stream);
+            self.behind.remove(&stream);
+        }
+    }
+
+    /// Waits for news or for somebody who wants something, and for a moment after what was read last: what is written at the same time is read at once.
+    async fn something_happens(&mut self) {
+        tokio::select! {
+            () = self.core.bell.notified() => {}
+            // The engine may end before the hub.
+            changed = self.news.changed() => if changed.is_err() {
+                self.core.bell.notified().await;
+            }
+        }
+        let since = self.read_at.map_or(Duration::MAX, |at| at.elapsed());
+        tokio::time::sleep(GATHER.saturating_sub(since)).await;
+    }
+
+    fn close_all(&mut self) {
+        let inbox = self.core.take_inbox();
+        let opened = inbox.opened.iter().map(|(stream, _)| stream);
+        for stream in self.live.iter().chain(self.behind.iter()).chain(opened) {
+            stream.close(Closed::Shutdown);
+        }
+        for stream in inbox.have_room {
+            stream.close(Closed::Shutdown);
+        }
+    }
+}
+
+/// Reads the next part of the log that is of interest, and what its orders are called.
+pub(super) fn read(
+    core: &Core,
+    known: &mut Labels,
+    after: Position,
+    interest: &Interest,
+) -> Result<LogPage, Error> {
+    let (page, labels) = core.engine.store().reading(|reader| {
+        let page = reader.log_of(after, PAGE_ENTRIES, interest)?;
+        let missing = known.missing(&page.entries);
+        Ok((page, labels::read(reader, &missing)?))
+    })?;
+    known.learn(labels);
+    Ok(page)
+}
+
+/// Whether a page may not have come to the end of the log.
+pub(super) fn how_far(page: &LogPage, after: Position) -> Turn {
+    let looked_at = page.through.get() - after.get();
+    let is_full = page.entries.len() >= usize::try_from(FOLLOWED_ENTRIES).unwrap_or(usize::MAX);
+    if looked_at >= i64::from(PAGE_ENTRIES) || is_full {
+        Turn::More
+    } else {
+        Turn::Done
+    }
+}

@@ -1,0 +1,114 @@
+//! Streams, found by what concerns them.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use model::Entry;
+use store::{Interest, Wanted};
+
+use super::filter::Route;
+use super::stream::Shared;
+
+use model::ids::{OrderKey, PartyId};
+
+/// Streams that are told of the same part of the log.
+#[derive(Default)]
+pub(super) struct Index {
+    orders: HashMap<OrderKey, Vec<Arc<Shared>>>,
+    clients: HashMap<PartyId, Vec<Arc<Shared>>>,
+    customers: HashMap<PartyId, Vec<Arc<Shared>>>,
+    all: Vec<Arc<Shared>>,
+    nowhere: Vec<Arc<Shared>>,
+    len: usize,
+    /// What they want; `None` since that has changed.
+    interest: Option<Arc<Interest>>,
+}
+
+impl Index {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn insert(&mut self, stream: Arc<Shared>) {
+        let list = match stream.route {
+            Route::Order(order) => self.orders.entry(order).or_default(),
+            Route::Client(client) => self.clients.entry(client).or_default(),
+            Route::Customer(customer) => self.customers.entry(customer).or_default(),
+            Route::All => &mut self.all,
+            Route::Nowhere => &mut self.nowhere,
+        };
+        list.push(stream);
+        self.len += 1;
+        self.interest = None;
+    }
+
+    pub(super) fn remove(&mut self, stream: &Arc<Shared>) {
+        let removed = match stream.route {
+            Route::Order(order) => remove_from(&mut self.orders, &order, stream),
+            Route::Client(client) => remove_from(&mut self.clients, &client, stream),
+            Route::Customer(customer) => remove_from(&mut self.customers, &customer, stream),
+            Route::All => take_out(&mut self.all, stream),
+            Route::Nowhere => take_out(&mut self.nowhere, stream),
+        };
+        if removed {
+            self.len -= 1;
+            self.interest = None;
+        }
+    }
+
+    /// All of them, by whatever they are found.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
+        let listed = self.orders.values();
+        let listed = listed.chain(self.clients.values()).chain(self.customers.values());
+        listed.flatten().chain(&self.all).chain(&self.nowhere)
+    }
+
+    /// Those that an entry concerns, by its order and owner.
+    pub(super) fn concerned(&self, entry: &Entry) -> impl Iterator<Item = &Arc<Shared>> {
+        let lists = [
+            self.orders.get(&entry.order),
+            self.clients.get(&entry.owner.client),
+            self.customers.get(&entry.owner.customer),
+        ];
+        lists.into_iter().flatten().flatten().chain(&self.all)
+    }
+
+    /// What of the log concerns any of them.
+    pub(super) fn interest(&mut self) -> Arc<Interest> {
+        if let Some(interest) = &self.interest {
+            return interest.clone();
+        }
+        let interest = Arc::new(if self.all.is_empty() {
+            Interest::Some(Wanted {
+                orders: self.orders.keys().copied().collect(),
+                clients: self.clients.keys().copied().collect(),
+                customers: self.customers.keys().copied().collect(),
+            })
+        } else {
+            Interest::All
+        });
+        self.interest = Some(interest.clone());
+        interest
+    }
+}
+
+fn remove_from<K: Eq + Hash>(
+    lists: &mut HashMap<K, Vec<Arc<Shared>>>,
+    key: &K,
+    stream: &Arc<Shared>,
+) -> bool {
+    let Some(list) = lists.get_mut(key) else {
+        return false;
+    };
+    let removed = take_out(list, stream);
+    if list.is_empty() {
+        lists.remove(key);
+    }
+    removed
+}
+
+fn take_out(list: &mut Vec<Arc<Shared>>, stream: &Arc<Shared>) -> bool {
+    let place = list.iter().position(|found| Arc::ptr_eq(found, stream));
+    place.map(|place| list.swap_remove(place)).is_some()
+}

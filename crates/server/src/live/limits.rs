@@ -1,0 +1,45 @@
+//! The limits of live streams, with the reason for each number.
+
+use std::time::Duration;
+
+/// Limits that tests set lower.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Messages that wait for one reader. At 2,000 a second to one stream, an eighth of a second; for a browser that takes a few a second,
+    /// a minute.
+    pub buffered_messages: usize,
+    /// Bytes of messages that wait for one reader, but for one message that is longer by itself: as many of a usual size (some 400 bytes).
+    pub buffered_bytes: usize,
+    /// Bytes of messages in memory, over all streams, of which those that many streams share count once. Above it nothing is added to a buffer that is not
+    /// empty. A tenth of what 10,000 streams may take.
+    pub messages_bytes: usize,
+    /// How far behind the log a stream may begin, unless it is on one order: a second of reading on the embedded store, and some seconds over
+    /// PostgreSQL. Who was away for longer reads its lists again, which is cheaper for both.
+    pub behind_entries: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            buffered_messages: 256,
+            buffered_bytes: 128 * 1024,
+            messages_bytes: 64 * 1024 * 1024,
+            behind_entries: 1_000_000,
+        }
+    }
+}
+
+/// Entries looked at in one read: some 3 ms of the embedded store's, as far as nobody wants them. What is live waits that long for a page of who catches up.
+pub(super) const PAGE_ENTRIES: u32 = 10_000;
+/// Who is behind by no more than this is caught up at once, beside whoever is further behind.
+pub(super) const NEAR_ENTRIES: i64 = 10_000;
+/// Streams on one order whose histories are read at once, and entries of them from which on no further is read: some milliseconds.
+pub(super) const REPLAYED_ORDERS: usize = 64;
+/// See [`REPLAYED_ORDERS`].
+pub(super) const REPLAYED_ENTRIES: u32 = 2_000;
+/// Between two reads of the log: what is written meanwhile is read at once. A fiftieth of what a message may take, and 250 reads a second at most.
+pub(super) const GATHER: Duration = Duration::from_millis(4);
+/// Before the log is read again where that has failed.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Orders whose public ids are remembered, twice this at most: some 10 MB.
+pub(super) const LABELS: usize = 32_768;

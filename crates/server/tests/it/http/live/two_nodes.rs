@@ -1,0 +1,68 @@
+//! Streams of two nodes over one database.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::standing::signed_up;
+use super::tickets::ticket;
+use crate::harness::front::{admin, client, operator};
+use crate::harness::live::{Events, Socket, step};
+use crate::harness::two::Two;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_told_what_another_node_writes_and_goes_on_there() {
+    let Some(two) = Two::start().await else { return };
+    let number = two.one.shipment_of("client_001").await;
+    let mut events = Events::open(&two.one, &client("client_001"), "").await;
+    step(&two.other, &number, 0).await;
+    let began = Instant::now();
+    let first = events.message().await;
+    assert_eq!(first.data["version"], 2);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    drop(events);
+    step(&two.one, &number, 1).await;
+    let mut events = Events::resume(&two.other, &client("client_001"), "", &first.id).await;
+    step(&two.one, &number, 2).await;
+    step(&two.other, &number, 3).await;
+    let versions: Vec<u64> = events
+        .versions(3)
+        .await
+        .into_iter()
+        .map(|(_, version)| version)
+        .collect();
+    assert_eq!(versions, [3, 4, 5]);
+    events.is_silent().await;
+    drop(events);
+    two.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_used_once_whichever_nodes_are_asked_at_once() {
+    let Some(two) = Two::start().await else { return };
+    for _ in 0..5 {
+        let query = format!("?ticket={}", ticket(&two.one, &operator()).await);
+        let (one, other) = tokio::join!(
+            Socket::try_open(&two.one, "", &query),
+            Socket::try_open(&two.other, "", &query)
+        );
+        assert_ne!(one.is_ok(), other.is_ok(), "one of them");
+    }
+    two.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_disabled_on_one_node_is_told_nothing_more_on_the_other_within_a_second() {
+    let Some(two) = Two::start().await else { return };
+    let (user, token) = signed_up(&two.one, "anna").await;
+    let mut events = Events::open(&two.other, &token, "").await;
+    let request = two.one.request(Method::PUT, &format!("/api/v1/users/{user}"));
+    let disable = request.bearer_auth(admin()).json(&json!({"disabled": true}));
+    two.one.send(disable).await.is(200);
+    let began = Instant::now();
+    let closed = events.closed().await;
+    assert_eq!(closed.data["reason"], "unauthenticated");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    two.end().await;
+}
