@@ -70,7 +70,7 @@ impl Follower {
                 Ok(Turn::Done) => runtime.block_on(self.something_happens()),
                 Err(error) => {
                     tracing::warn!(error.detail = %error, "the log cannot be read for live streams: they wait");
-                    runtime.block_on(tokio::time::sleep(RETRY_PAUSE));
+                    runtime.block_on(async { tokio::time::sleep(RETRY_PAUSE).await });
                 }
             }
         }

@@ -80,7 +80,7 @@ fn one_at(connection: &Connection, position: Position) -> Result<LogEntry, Error
 }
 
 pub(super) fn labels(connection: &Connection, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
-    let sql = "SELECT public_id, reference, created_at FROM orders WHERE order_key = ?1";
+    let sql = "SELECT public_id, reference, created_at FROM order_identities WHERE order_key = ?1";
     let label = |order: &OrderKey| {
         first(connection, sql, [order.get()], |row| {
             let public_id: String = row.get(0)?;
