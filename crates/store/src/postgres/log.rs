@@ -171,7 +171,8 @@ pub(super) fn of_interest(
 
 /// What tells these orders to those outside.
 pub(super) fn labels(session: &mut Session, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
-    let sql = "SELECT order_key, public_id, created_at, reference FROM order_identities WHERE order_key = ANY($1)";
+    let sql =
+        "SELECT order_key, public_id, created_at, reference FROM order_identities WHERE order_key = ANY($1)";
     let keys: Vec<i64> = orders.iter().map(|order| order.get()).collect();
     let label = |row: &Row| {
         Ok(OrderLabel {
