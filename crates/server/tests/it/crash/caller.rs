@@ -337,6 +337,11 @@ impl Caller {
                 self.notes.unavailable += 1;
                 Err(Gone)
             }
+            // A try that was lost with its connection holds the key for as long as the database stands still: to be sent again later.
+            Exchange::Whole(told) if told.is_under_way() && self.until.is_some() => {
+                self.notes.unavailable += 1;
+                Err(Gone)
+            }
             Exchange::Whole(told) => {
                 self.leaves = told.is_the_last();
                 Ok(told)

@@ -51,6 +51,14 @@ impl Told {
             .is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
+    /// Whether it says that the first request with its key is not answered yet.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.status == 409
+            && self
+                .body
+                .contains("a request with this Idempotency-Key is under way")
+    }
+
     /// Is this status. Gives the body.
     #[track_caller]
     pub(crate) fn is(&self, status: u16) -> Value {
