@@ -62,6 +62,9 @@ pub const LOGIN_FREE_BY_NAME: u32 = 20;
 pub const LOGIN_FREE_BY_ADDRESS: u32 = 100;
 /// The longest that a further try has to wait: an attacker keeps the owner out for no longer, and guesses twelve times an hour.
 pub const LOGIN_LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// The same for an address: the many who may share it are let in one after the other, and whoever tries one password on many names still
+/// does so three thousand times a day at most.
+pub const LOGIN_LONGEST_WAIT_BY_ADDRESS: Duration = Duration::from_secs(30);
 /// Without another wrong one for so long, those before count no more.
 pub const LOGIN_FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// Names, addresses, and pairs of them of which wrong passwords are remembered, at least; at most twice as many, some 15 MB.

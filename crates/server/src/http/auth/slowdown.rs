@@ -2,7 +2,8 @@
 //! it is tried from.
 //!
 //! Nobody is shut out. Who must wait for an account is told until when, and that is kept: whatever others try meanwhile, from other
-//! addresses, does not move it. So an attacker delays the owner by [`LOGIN_LONGEST_WAIT`] at most, unless both come from one address.
+//! addresses, does not move it. So an attacker delays the owner by [`LOGIN_LONGEST_WAIT`] at most, unless both come from one address. Who
+//! shares an address with many waits for it far shorter, and a right password uses up nobody's turn.
 //!
 //! It is kept in memory, on each node by itself, and bounded: what was touched longest ago is forgotten first.
 
@@ -15,7 +16,8 @@ use model::time::{Span, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::super::limits::{
-    LOGIN_FORGOTTEN_AFTER, LOGIN_FREE_BY_ADDRESS, LOGIN_FREE_BY_NAME, LOGIN_LONGEST_WAIT, LOGINS_REMEMBERED,
+    LOGIN_FORGOTTEN_AFTER, LOGIN_FREE_BY_ADDRESS, LOGIN_FREE_BY_NAME, LOGIN_LONGEST_WAIT,
+    LOGIN_LONGEST_WAIT_BY_ADDRESS, LOGINS_REMEMBERED,
 };
 use super::super::problem::{Kind, Problem};
 use super::super::rate_limit::Caller;
@@ -45,6 +47,8 @@ struct Failures {
 pub(crate) struct Attempt {
     name: Name,
     caller: Caller,
+    /// What was held against the address before.
+    of_address: Option<Failures>,
 }
 
 impl Slowdown {
@@ -52,30 +56,44 @@ impl Slowdown {
     pub(crate) fn begin(&self, name: &str, caller: Caller, now: Timestamp) -> Result<Attempt, Problem> {
         let name = Sha256::digest(name.trim().to_lowercase()).into();
         match self.lock().turn(&name, &caller, now) {
-            None => Ok(Attempt { name, caller }),
-            Some(at) => Err(too_many(at.since(now))),
+            Ok(of_address) => Ok(Attempt {
+                name,
+                caller,
+                of_address,
+            }),
+            Err(at) => Err(too_many(at.since(now))),
         }
     }
 
     /// It was the wrong password, or nobody's name.
     pub(crate) fn failed(&self, attempt: Attempt, now: Timestamp) {
-        let Attempt { name, caller } = attempt;
+        let Attempt { name, caller, .. } = attempt;
         let mut remembered = self.lock();
         let failures = one_more(remembered.addresses.get(&caller), now);
         remembered.addresses.put(caller.clone(), failures);
         let failures = one_more(remembered.names.get(&name), now);
         remembered.names.put(name, failures);
-        let wait = failures.wait(LOGIN_FREE_BY_NAME);
+        let wait = failures.wait_of_name();
         if wait > Span::default() {
             remembered.turns.put((name, caller), now + wait);
         }
     }
 
-    /// It was the right one: nothing is held against the name any more.
+    /// It was the right one: nothing is held against the name any more, and no more than before against the address.
     pub(crate) fn succeeded(&self, attempt: Attempt) {
+        let Attempt {
+            name,
+            caller,
+            of_address,
+        } = attempt;
         let mut remembered = self.lock();
-        remembered.names.remove(&attempt.name);
-        remembered.turns.remove(&(attempt.name, attempt.caller));
+        remembered.names.remove(&name);
+        if let (Some(before), Some(now)) = (of_address, remembered.addresses.get(&caller))
+            && before.count == now.count
+        {
+            remembered.addresses.put(caller.clone(), before);
+        }
+        remembered.turns.remove(&(name, caller));
     }
 
     fn lock(&self) -> MutexGuard<'_, Remembered> {
@@ -84,22 +102,22 @@ impl Slowdown {
 }
 
 impl Remembered {
-    /// When it is the caller's turn; `None`: now, and only once of those that wait.
-    fn turn(&mut self, name: &Name, caller: &Caller, now: Timestamp) -> Option<Timestamp> {
+    /// That it is the caller's turn, once of those that wait, and what was held against its address; or when it will be.
+    fn turn(&mut self, name: &Name, caller: &Caller, now: Timestamp) -> Result<Option<Failures>, Timestamp> {
         let of_address = recent(self.addresses.get(caller), now);
         if let Some(failures) = of_address {
-            let next = failures.last_at + failures.wait(LOGIN_FREE_BY_ADDRESS);
+            let next = failures.last_at + failures.wait_of_address();
             if next > now {
-                return Some(next);
+                return Err(next);
             }
         }
         if let Some(failures) = recent(self.names.get(name), now) {
-            let wait = failures.wait(LOGIN_FREE_BY_NAME);
+            let wait = failures.wait_of_name();
             let key = (*name, caller.clone());
             let next = self.turns.get(&key).unwrap_or(failures.last_at + wait);
             if next > now {
                 self.turns.put(key, next);
-                return Some(next);
+                return Err(next);
             }
             if wait > Span::default() {
                 // Whoever tries several at once has one turn.
@@ -111,17 +129,25 @@ impl Remembered {
             self.addresses
                 .put(caller.clone(), Failures { last_at, ..failures });
         }
-        None
+        Ok(of_address)
     }
 }
 
 impl Failures {
+    fn wait_of_name(self) -> Span {
+        self.wait(LOGIN_FREE_BY_NAME, LOGIN_LONGEST_WAIT)
+    }
+
+    fn wait_of_address(self) -> Span {
+        self.wait(LOGIN_FREE_BY_ADDRESS, LOGIN_LONGEST_WAIT_BY_ADDRESS)
+    }
+
     /// How long the next try has to wait after the last failure: a second after those that are free, twice as long after each further one.
-    fn wait(self, free: u32) -> Span {
+    fn wait(self, free: u32, longest: Duration) -> Span {
         let Some(over) = self.count.checked_sub(free) else {
             return Span::default();
         };
-        let longest = i64::try_from(LOGIN_LONGEST_WAIT.as_secs()).unwrap_or(i64::MAX);
+        let longest = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
         let seconds = 1_i64.checked_shl(over).filter(|seconds| *seconds > 0);
         let seconds = seconds.unwrap_or(longest).min(longest);
         Span::from_nanos(seconds.saturating_mul(1_000_000_000))
@@ -198,7 +224,7 @@ mod tests {
                 count,
                 last_at: Timestamp::default(),
             };
-            failures.wait(20).as_nanos() / 1_000_000_000
+            failures.wait(20, Duration::from_secs(300)).as_nanos() / 1_000_000_000
         };
         assert_eq!([0, 19, 20, 21, 22, 28].map(seconds), [0, 0, 1, 2, 4, 256]);
         assert_eq!([29, 100, u32::MAX].map(seconds), [300, 300, 300]);
