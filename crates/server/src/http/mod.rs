@@ -21,6 +21,7 @@ mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
+mod outlet;
 mod page;
 mod places;
 mod precondition;
