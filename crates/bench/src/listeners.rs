@@ -3,6 +3,7 @@
 //! The server sends an event as one chunk, so that lines are never broken by the framing, and chunk heads are lines that say nothing.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,14 @@ pub(crate) struct Heard {
     /// How long after it was decided each message came, in seconds: of every `sample`th.
     latencies: Mutex<Vec<f64>>,
     sample: u64,
+    watched: Mutex<Watched>,
+}
+
+/// When orders were told to have come to a status.
+#[derive(Default)]
+struct Watched {
+    orders: HashSet<String>,
+    told: HashMap<(String, String), Instant>,
 }
 
 /// Open streams. Dropped, they are closed.
@@ -126,6 +135,20 @@ impl Listeners {
         } else {
             Err(format!("{came} messages came where {messages} belong").into())
         }
+    }
+
+    /// Notes from now on when these orders are told to have come to a status. What was noted before is forgotten.
+    pub(crate) fn watch(&self, orders: impl Iterator<Item = String>) {
+        *lock(&self.heard.watched) = Watched {
+            orders: orders.collect(),
+            told: HashMap::new(),
+        };
+    }
+
+    /// When a watched order was told to have come to a status.
+    pub(crate) fn told_at(&self, order: &str, status: &str) -> Option<Instant> {
+        let key = (order.to_owned(), status.to_owned());
+        lock(&self.heard.watched).told.get(&key).copied()
     }
 
     /// How long messages took, sorted; forgotten with that.
@@ -218,6 +241,21 @@ impl Listener {
         Ok(())
     }
 
+    fn note(&self, data: &[u8]) -> Result<(), Problem> {
+        let mut watched = lock(&self.heard.watched);
+        if watched.orders.is_empty() {
+            return Ok(());
+        }
+        if let Some(order) = text_behind(data, "\"order_id\":\"")?
+            && watched.orders.contains(order)
+            && let Some(status) = text_behind(data, "\"status\":\"")?
+        {
+            let key = (order.to_owned(), status.to_owned());
+            watched.told.insert(key, Instant::now());
+        }
+        Ok(())
+    }
+
     fn take_line(&mut self, line: &[u8]) -> Result<(), Problem> {
         if line.starts_with(b"HTTP/1.1 ") && !line.starts_with(b"HTTP/1.1 200") {
             return Err(format!("a stream was answered {}", String::from_utf8_lossy(line)).into());
@@ -237,6 +275,7 @@ impl Listener {
         if !data.windows(12).any(|part| part == b"\"order_id\":\"") {
             return Ok(());
         }
+        self.note(data)?;
         let number = self.heard.messages.fetch_add(1, Ordering::Relaxed);
         if number.is_multiple_of(self.heard.sample)
             && let Some(recorded_at) = text_behind(data, "\"recorded_at\":\"")?

@@ -1,5 +1,5 @@
 //! `visible`: a steady stream of batches by the clock, whether the server keeps up or not; and how long after its 202 an event's
-//! status is what `GET /shipments/{tracking_number}` says.
+//! status is what `GET /shipments/{tracking_number}` says, and what a live stream of everything tells.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use crate::Problem;
 use crate::cohort::STEPS;
 use crate::connection::{Connection, get, post};
 use crate::figure::{Figure, Figures, Must};
+use crate::listeners::{Listeners, Wish};
 use crate::served::Served;
 use crate::system::{as_figure, cpu_seconds};
 use crate::traffic::{JSON, batch, create, runtime};
@@ -34,6 +35,7 @@ struct Due {
     after: Duration,
     request: Vec<u8>,
     look: Vec<u8>,
+    looked_for: String,
     status: &'static str,
 }
 
@@ -43,12 +45,17 @@ struct Seen {
     accepted: f64,
     /// From the 202 to the status seen.
     visible: f64,
+    accepted_at: Instant,
+    looked_for: String,
+    status: &'static str,
 }
 
 /// What was seen of a round.
 struct Round {
     accepted: Vec<f64>,
     visible: Vec<f64>,
+    /// From the 202 to the message; 0 where that came first.
+    told: Vec<f64>,
     rate: f64,
     server_cpu: f64,
     load_cpu: f64,
@@ -58,10 +65,17 @@ async fn measure(seconds: usize, rounds: usize, quick: bool, figures: &mut Figur
     let folder = tempfile::tempdir()?;
     let served = Served::measured(folder.path())?;
     let mut random = StdRng::seed_from_u64(15);
+    let everything = Wish {
+        token: served.token.as_str().into(),
+        query: "".into(),
+        after: None,
+    };
     let mut all = Vec::new();
     for _ in 0..rounds {
         let shipments = create(&served, seconds * EVENTS_PER_SECOND / STEPS.len(), &mut random).await?;
-        all.push(round(&served, &shipments).await?);
+        // Behind the creations, of which it is not to be told.
+        let listeners = Listeners::open(served.address, std::slice::from_ref(&everything), 1_000).await?;
+        all.push(round(&served, &shipments, &listeners).await?);
     }
     served.must_have_applied_all().await?;
     let of = |figure: &str, unit, value: &dyn Fn(&Round) -> f64| {
@@ -71,10 +85,15 @@ async fn measure(seconds: usize, rounds: usize, quick: bool, figures: &mut Figur
     let millis =
         |part: fn(&Round) -> &Vec<f64>, share: f64| move |round: &Round| 1e3 * at(part(round), share);
     let visible: fn(&Round) -> &Vec<f64> = |round| &round.visible;
+    let told: fn(&Round) -> &Vec<f64> = |round| &round.told;
     let accepted: fn(&Round) -> &Vec<f64> = |round| &round.accepted;
     figures.add(of("202 to seen by GET, p50", "ms", &millis(visible, 0.50)));
     figures.add(of("202 to seen by GET, p99", "ms", &millis(visible, 0.99)).must(must(Must::AtMost(100.0))));
     figures.add(of("202 to seen by GET, longest", "ms", &millis(visible, 1.0)));
+    figures.add(of("202 to told on the stream, p50", "ms", &millis(told, 0.50)));
+    figures
+        .add(of("202 to told on the stream, p99", "ms", &millis(told, 0.99)).must(must(Must::AtMost(100.0))));
+    figures.add(of("202 to told on the stream, longest", "ms", &millis(told, 1.0)));
     figures.add(of("due to 202, p50", "ms", &millis(accepted, 0.50)));
     figures.add(of("due to 202, p99", "ms", &millis(accepted, 0.99)));
     figures.add(of("due to 202, longest", "ms", &millis(accepted, 1.0)));
@@ -94,8 +113,10 @@ async fn measure(seconds: usize, rounds: usize, quick: bool, figures: &mut Figur
     Ok(())
 }
 
-async fn round(served: &Served, shipments: &[String]) -> Result<Round, Problem> {
+async fn round(served: &Served, shipments: &[String], listeners: &Listeners) -> Result<Round, Problem> {
     let mut lanes = Vec::with_capacity(LANES);
+    let looked_for = shipments.chunks(BATCH_EVENTS).filter_map(<[String]>::last);
+    listeners.watch(looked_for.cloned());
     for due in schedule(served, shipments)? {
         let connection = Connection::open(served.address).await?;
         lanes.push((connection, due));
@@ -108,21 +129,31 @@ async fn round(served: &Served, shipments: &[String]) -> Result<Round, Problem> 
     for (connection, due) in lanes {
         senders.spawn(send(connection, due, began));
     }
-    let (mut accepted, mut visible) = (Vec::new(), Vec::new());
+    let mut all = Vec::new();
     while let Some(sent) = senders.join_next().await {
-        for seen in sent?? {
-            accepted.push(seen.accepted);
-            visible.push(seen.visible);
-        }
+        all.extend(sent??);
     }
     let took = began.elapsed().as_secs_f64();
-    for times in [&mut accepted, &mut visible] {
+    listeners
+        .hear(u64::try_from(shipments.len() * STEPS.len())?)
+        .await?;
+    let (mut accepted, mut visible, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    for seen in all {
+        let told_at = listeners
+            .told_at(&seen.looked_for, seen.status)
+            .ok_or("an event was not told")?;
+        told.push(told_at.saturating_duration_since(seen.accepted_at).as_secs_f64());
+        accepted.push(seen.accepted);
+        visible.push(seen.visible);
+    }
+    for times in [&mut accepted, &mut visible, &mut told] {
         times.sort_by(f64::total_cmp);
     }
     let each = |cpu: f64| cpu / events * 10_000.0;
     Ok(Round {
         accepted,
         visible,
+        told,
         rate: events / took,
         server_cpu: each(served.cpu_seconds()? - server_cpu),
         load_cpu: each(cpu_seconds(me)? - load_cpu),
@@ -143,6 +174,7 @@ fn schedule(served: &Served, shipments: &[String]) -> Result<Vec<Vec<Due>>, Prob
                 after: PAUSE * turn,
                 request: post("/events/batch", &served.token, JSON, &body),
                 look: get(&format!("/shipments/{looked_for}"), &served.token),
+                looked_for: looked_for.clone(),
                 status,
             });
             turn += 1;
@@ -167,6 +199,9 @@ async fn send(mut connection: Connection, dues: Vec<Due>, began: Instant) -> Res
                 all.push(Seen {
                     accepted: (accepted_at - due_at).as_secs_f64(),
                     visible: (seen_at - accepted_at).as_secs_f64(),
+                    accepted_at,
+                    looked_for: due.looked_for.clone(),
+                    status: due.status,
                 });
                 break;
             }

@@ -23,6 +23,7 @@ mod measuring;
 mod metrics;
 mod openapi;
 pub(crate) mod orders;
+mod outlet;
 mod page;
 mod places;
 mod precondition;

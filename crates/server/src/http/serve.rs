@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use super::bare_errors::BareErrors;
 use super::limits::{HEADER_BYTES, HEADER_TIME, HEADERS};
 use super::lingering::Lingering;
+use super::outlet::Outlet;
 use super::unread::Unread;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
@@ -99,16 +100,19 @@ async fn connection(
 ) {
     let afterwards = Afterwards::default();
     let left = afterwards.clone();
+    let outlet = Outlet::default();
+    let told = outlet.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, afterwards) = (router.clone(), afterwards.clone());
+        let (router, afterwards, outlet) = (router.clone(), afterwards.clone(), outlet.clone());
         async move {
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(afterwards);
+            request.extensions_mut().insert(outlet);
             router.oneshot(request).await
         }
     });
-    let stream = Unread::over(BareErrors::over(Lingering::over(stream)), unread_time);
+    let stream = Unread::over(BareErrors::over(Lingering::over(stream)), unread_time, told);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)

@@ -8,19 +8,24 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::outlet::Outlet;
+
 /// A connection that is given up when nothing of an answer could be sent for so long.
 pub(super) struct Unread<S> {
     stream: S,
     patience: Duration,
+    /// Told what goes out.
+    outlet: Outlet,
     /// Runs while something waits to be sent.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Unread<S> {
-    pub(super) const fn over(stream: S, patience: Duration) -> Self {
+    pub(super) const fn over(stream: S, patience: Duration, outlet: Outlet) -> Self {
         Self {
             stream,
             patience,
+            outlet,
             waiting: None,
         }
     }
@@ -59,6 +64,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(bytes)) = &sent {
+            self.outlet.written(*bytes);
+        }
         self.watch(context, sent)
     }
 

@@ -11,7 +11,7 @@ pub struct Limits {
     /// Bytes of messages that wait for one reader, but for one message that is longer by itself: as many of a usual size (some 400 bytes).
     pub buffered_bytes: usize,
     /// Bytes of messages in memory, over all streams, of which those that many streams share count once. Above it nothing is added to a buffer that is not
-    /// empty. A tenth of what 10,000 streams may take.
+    /// empty. A twentieth of what 10,000 streams could take, none of them sharing any.
     pub messages_bytes: usize,
     /// How far behind the log a stream may begin, unless it is on one order: a second of reading on the embedded store, and some seconds over
     /// PostgreSQL. Who was away for longer reads its lists again, which is cheaper for both.
@@ -29,6 +29,8 @@ impl Default for Limits {
     }
 }
 
+/// Places for messages that a stream keeps which has been read.
+pub(super) const KEPT_PLACES: usize = 16;
 /// Entries looked at in one read: some 3 ms of the embedded store's, as far as nobody wants them. What is live waits that long for a page of who catches up.
 pub(super) const PAGE_ENTRIES: u32 = 10_000;
 /// Who is behind by no more than this is caught up at once, beside whoever is further behind.

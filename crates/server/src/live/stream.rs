@@ -10,7 +10,7 @@ use model::ids::Position;
 
 use super::filter::{Filter, Route};
 use super::hub::Hub;
-use super::limits::Limits;
+use super::limits::{KEPT_PLACES, Limits};
 use super::rendered::{Candidate, Rendered};
 
 /// Why a stream was closed.
@@ -298,6 +298,10 @@ impl Stream {
                 Item::Reset(position, why)
             }
         };
+        if state.queue.is_empty() && state.queue.capacity() > KEPT_PLACES {
+            // It had much to say once.
+            state.queue = VecDeque::new();
+        }
         let has_room = state.queue.len() <= self.shared.limits.buffered_messages / 2;
         if state.stall == Stall::Full && has_room {
             state.stall = Stall::Told;

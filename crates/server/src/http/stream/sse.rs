@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
@@ -11,7 +12,8 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use super::super::auth::Asker;
-use super::super::limits::COME_BACK;
+use super::super::limits::{COME_BACK, SAID_AT_ONCE_BYTES};
+use super::super::outlet::{Outgoing, Outlet};
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::{AppState, random};
@@ -44,6 +46,7 @@ use crate::live::Closed;
 pub(super) async fn stream(
     State(state): State<AppState>,
     method: Method,
+    Extension(outlet): Extension<Outlet>,
     asker: Asker,
     headers: HeaderMap,
     mut parameters: Parameters,
@@ -56,7 +59,10 @@ pub(super) async fn stream(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        Body::new(Events(Opened::open(&state, asker.principal(), beginning)?))
+        Body::new(Events {
+            opened: Opened::open(&state, asker.principal(), beginning)?,
+            outgoing: outlet.count(),
+        })
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -72,7 +78,10 @@ pub(super) async fn stream(
 }
 
 /// A stream as the body of an answer.
-struct Events(Opened);
+struct Events {
+    opened: Opened,
+    outgoing: Outgoing,
+}
 
 impl hyper::body::Body for Events {
     type Data = Bytes;
@@ -82,8 +91,13 @@ impl hyper::body::Body for Events {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let said = std::task::ready!(self.0.poll_next(context));
-        Poll::Ready(said.map(|said| Ok(Frame::data(event(said, &self.0)))))
+        std::task::ready!(self.outgoing.poll_below(SAID_AT_ONCE_BYTES, context));
+        let Some(said) = std::task::ready!(self.opened.poll_next(context)) else {
+            return Poll::Ready(None);
+        };
+        let event = event(said, &self.opened);
+        self.outgoing.said(event.len());
+        Poll::Ready(Some(Ok(Frame::data(event))))
     }
 }
 
