@@ -90,7 +90,7 @@ impl Scenario {
 }
 
 /// In the order of the table.
-const ALL: [Scenario; 14] = [
+const ALL: [Scenario; 15] = [
     Scenario::IngestBatch,
     Scenario::IngestSingle,
     Scenario::IngestNdjson,
