@@ -29,7 +29,7 @@ pub use api::{Group, Listener, Reader, Store, Writer};
 pub use error::{Error, OpenError, Trouble};
 pub use records::{
     ArchiveRecord, BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
-    GroupWrites, HeadChange, Identity, KeptDeadLetter, Landed, ListedOrder, Loaded, LogEntry, Migrated,
-    Miscount, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter, PageOwner,
-    PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
+    GroupWrites, HeadChange, Identity, KeptDeadLetter, KeyState, Landed, ListedOrder, Loaded, LogEntry,
+    Migrated, Miscount, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderPage, OrderRecord, PageFilter,
+    PageOwner, PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };
