@@ -11,7 +11,7 @@ use model::{Entry, Lifecycle};
 use crate::accounts::Accounts;
 use crate::error::{Error, OpenError};
 use crate::records::{
-    CommitId, Committed, DeadLetter, Expiry, GroupWrites, Identity, Landed, Loaded, PartyKind, StoredAnswer,
+    CommitId, Committed, DeadLetter, Expiry, GroupWrites, Identity, KeyState, Landed, Loaded, PartyKind,
     StoredLifecycle,
 };
 
@@ -154,11 +154,11 @@ pub trait Group {
     /// Whatever reading gives.
     fn batch_receipts_of(&mut self, actor: PartyId) -> Result<u64, Error>;
 
-    /// The answer stored under an idempotency key, however old.
+    /// What stands under an idempotency key. If nothing does, or an answer, the key is the group's until it ends.
     ///
     /// # Errors
-    /// Whatever reading gives; [`Error::Contended`]: another writer is about to store one.
-    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error>;
+    /// Whatever reading gives; [`Error::Contended`]: the group is to be begun again.
+    fn answer(&mut self, key: &[u8; 32]) -> Result<KeyState, Error>;
 
     /// Stores everything, durably and at once. `at` is the commit's time.
     ///

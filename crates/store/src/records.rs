@@ -220,6 +220,23 @@ pub enum Record {
     Audit(AuditRecord),
 }
 
+/// What a group finds under an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Nothing.
+    Free,
+    /// An answer, however old.
+    Answered(StoredAnswer),
+    /// Another writer is about to store one.
+    UnderWay,
+}
+
+impl From<Option<StoredAnswer>> for KeyState {
+    fn from(answer: Option<StoredAnswer>) -> Self {
+        answer.map_or(Self::Free, Self::Answered)
+    }
+}
+
 /// An answer that was given, to be given again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAnswer {

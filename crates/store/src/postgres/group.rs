@@ -28,7 +28,7 @@ use crate::api::Group;
 use crate::deltas::Deltas;
 use crate::digest::CommitDigest;
 use crate::error::{Error, Trouble};
-use crate::records::{CommitId, Committed, DeadLetter, GroupWrites, Loaded, Placement, Record, StoredAnswer};
+use crate::records::{CommitId, Committed, DeadLetter, GroupWrites, KeyState, Loaded, Placement, Record};
 
 pub(super) struct PostgresGroup<'a> {
     writer: &'a mut PostgresWriter,
@@ -203,7 +203,7 @@ impl Group for PostgresGroup<'_> {
         self.writer.in_group(|session| receipts::count_of(session, actor))
     }
 
-    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
+    fn answer(&mut self, key: &[u8; 32]) -> Result<KeyState, Error> {
         self.writer
             .in_group(|session| receipts::answer_held(session, key))
     }

@@ -10,7 +10,7 @@ use super::dead_letters::miscount;
 use super::expiry::Gone;
 use super::session::{Session, Step};
 use crate::error::Error;
-use crate::records::{BatchReceipt, Miscount, Record, StoredAnswer};
+use crate::records::{BatchReceipt, KeyState, Miscount, Record, StoredAnswer};
 
 const ANSWER: &str = "SELECT body_hash, stored_at, content FROM answers WHERE key = $1";
 
@@ -20,8 +20,8 @@ pub(super) fn answer(session: &mut Session, key: &[u8; 32]) -> Result<Option<Sto
 }
 
 /// As [`answer`], and holds the key until the transaction ends. A group that finds it held does not wait, as it holds orders
-/// already: it is begun again.
-pub(super) fn answer_held(session: &mut Session, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
+/// already.
+pub(super) fn answer_held(session: &mut Session, key: &[u8; 32]) -> Result<KeyState, Error> {
     let number = key.first_chunk().map_or(0, |first| i64::from_be_bytes(*first));
     let key_bytes = key.as_slice();
     // The second statement sees what the key's last holder left, as it begins after the key is held.
@@ -34,11 +34,10 @@ pub(super) fn answer_held(session: &mut Session, key: &[u8; 32]) -> Result<Optio
     };
     let is_held: bool = held.first().map_or(Ok(false), |row| get(row, 0))?;
     if !is_held {
-        return Err(Error::Contended(
-            "a request with the same key is under way".to_owned(),
-        ));
+        return Ok(KeyState::UnderWay);
     }
-    found.first().map(|row| answer_from_row(key, row)).transpose()
+    let answer = found.first().map(|row| answer_from_row(key, row)).transpose()?;
+    Ok(answer.into())
 }
 
 fn answer_from_row(key: &[u8; 32], row: &tokio_postgres::Row) -> Result<StoredAnswer, Error> {

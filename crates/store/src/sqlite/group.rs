@@ -14,9 +14,7 @@ use super::writer::SqliteWriter;
 use super::{dead_letters, due, receipts, rows};
 use crate::api::Group;
 use crate::error::Error;
-use crate::records::{
-    CommitId, Committed, DeadLetter, GroupWrites, Loaded, LogEntry, Placement, StoredAnswer,
-};
+use crate::records::{CommitId, Committed, DeadLetter, GroupWrites, KeyState, Loaded, LogEntry, Placement};
 
 pub(super) struct SqliteGroup<'a> {
     writer: &'a mut SqliteWriter,
@@ -125,8 +123,8 @@ impl Group for SqliteGroup<'_> {
         Ok(count)
     }
 
-    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
-        receipts::answer(self.writer.stored()?, key)
+    fn answer(&mut self, key: &[u8; 32]) -> Result<KeyState, Error> {
+        Ok(receipts::answer(self.writer.stored()?, key)?.into())
     }
 
     fn commit(

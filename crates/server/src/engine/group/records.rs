@@ -1,7 +1,7 @@
 //! What is kept beside the log of a group's answers: under keys, and receipts of batches, of which a principal has a quota.
 
 use model::ids::PartyId;
-use store::{Error, Record};
+use store::{Error, KeyState, Record};
 
 use super::super::answer::OnceAnswer;
 use super::super::commands::Submission;
@@ -20,10 +20,11 @@ impl GroupState<'_> {
         });
         let known = match of_group {
             Some(answer) => Some(answer),
-            None => match self.group.answer(&once.key) {
+            None => match self.group.answer(&once.key)? {
                 // Only its caller is told to wait: nobody else in the group does.
-                Err(Error::Contended(_)) => return Ok(Some(OnceAnswer::UnderWay)),
-                stored => stored?,
+                KeyState::UnderWay => return Ok(Some(OnceAnswer::UnderWay)),
+                KeyState::Answered(answer) => Some(answer),
+                KeyState::Free => None,
             },
         };
         let known = known.filter(|known| known.stored_at >= once.not_before);

@@ -8,7 +8,7 @@ use server::engine::{Failure, GROUP_COMMANDS, Once, OnceAnswer, Submission};
 use store::Trouble;
 use store::folder::DATABASE_FILE;
 
-use super::unsure_store::{Commit, HELD_KEY, Script, UnsureStore};
+use super::unsure_store::{Commit, HELD_KEY, LOST_KEY, Script, UnsureStore};
 use super::{Gate, Setting, Stand, accepted, at, duplicate_of, public_id, submission};
 use crate::replay::{many_orders, plan, replayed_by};
 
@@ -179,6 +179,26 @@ async fn a_key_that_another_writer_holds_is_told_to_be_and_keeps_nobody_waiting(
     assert_eq!(keyed.wait_once().await, Ok(OnceAnswer::UnderWay));
     accepted(innocent.wait().await.unwrap().remove(0));
     stand.created("A-1").await;
+    stand.verify();
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_a_key_is_asked_for_is_no_key_under_way() {
+    let stand = stand(&Script::default()).await;
+    let keyed = Submission {
+        commands: vec![stand.create("A-1")],
+        once: Some(Once {
+            key: LOST_KEY,
+            body_hash: [1; 32],
+            not_before: at(0),
+        }),
+        ..Submission::default()
+    };
+    let answer = stand.handle().submit_once(keyed).await.unwrap();
+    let OnceAnswer::Decided(mut answers) = answer else {
+        panic!("it was not decided: {answer:?}");
+    };
+    accepted(answers.remove(0));
     stand.verify();
 }
 

@@ -14,8 +14,8 @@ use model::lifecycle::Lifecycle;
 use model::time::Timestamp;
 use store::accounts::Accounts;
 use store::{
-    CommitId, Committed, DeadLetter, Error, Expiry, Group, GroupWrites, Identity, Landed, Loaded, OpenError,
-    PartyKind, Reader, Store, StoredAnswer, StoredLifecycle, Trouble, Writer,
+    CommitId, Committed, DeadLetter, Error, Expiry, Group, GroupWrites, Identity, KeyState, Landed, Loaded,
+    OpenError, PartyKind, Reader, Store, StoredLifecycle, Trouble, Writer,
 };
 
 /// What the next commits do. Those not scripted do what they say.
@@ -35,6 +35,9 @@ pub(super) enum Commit {
 
 /// The key whose answer another writer is always about to store.
 pub(super) const HELD_KEY: [u8; 32] = [9; 32];
+
+/// The key that the connection is lost on, the first time that it is asked for.
+pub(super) const LOST_KEY: [u8; 32] = [10; 32];
 
 pub(super) type Script = Arc<Mutex<VecDeque<Commit>>>;
 
@@ -78,6 +81,7 @@ impl Store for UnsureStore {
             script: self.script.clone(),
             behind: false,
             silent: false,
+            lost: false,
             away: None,
             begun_ahead: self.begun_ahead.clone(),
         }))
@@ -106,6 +110,7 @@ struct UnsureWriter {
     /// A commit is durable that this writer has not heard of: it learns of it as it reads again.
     behind: bool,
     silent: bool,
+    lost: bool,
     /// What the commit does that is written behind.
     away: Option<Commit>,
     begun_ahead: Arc<AtomicUsize>,
@@ -121,6 +126,7 @@ impl Writer for UnsureWriter {
             script: self.script.clone(),
             behind: &mut self.behind,
             silent: &mut self.silent,
+            lost: &mut self.lost,
         }))
     }
 
@@ -184,6 +190,7 @@ struct UnsureGroup<'a> {
     script: Script,
     behind: &'a mut bool,
     silent: &'a mut bool,
+    lost: &'a mut bool,
 }
 
 impl Group for UnsureGroup<'_> {
@@ -227,9 +234,12 @@ impl Group for UnsureGroup<'_> {
         self.inner.batch_receipts_of(actor)
     }
 
-    fn answer(&mut self, key: &[u8; 32]) -> Result<Option<StoredAnswer>, Error> {
+    fn answer(&mut self, key: &[u8; 32]) -> Result<KeyState, Error> {
         match *key {
-            HELD_KEY => Err(Error::Contended("made up".to_owned())),
+            HELD_KEY => Ok(KeyState::UnderWay),
+            LOST_KEY if !std::mem::replace(self.lost, true) => {
+                Err(Error::Contended("the connection was lost".to_owned()))
+            }
             _ => self.inner.answer(key),
         }
     }

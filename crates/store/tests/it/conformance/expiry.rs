@@ -3,7 +3,7 @@
 use model::ids::{DeadLetterId, PartyId};
 use model::time::Timestamp;
 use store::verify::verify;
-use store::{DeadLetter, Expiry, Record, Store};
+use store::{DeadLetter, Expiry, KeyState, Record, Store};
 
 use super::accounts::account;
 use super::dead_letters::{keep, letter};
@@ -50,7 +50,7 @@ fn four_of_each(clerk: &mut Clerk) {
 fn left(store: &dyn Store, clerk: &mut Clerk) -> [Vec<u8>; 4] {
     let having = |has: &mut dyn FnMut(u8) -> bool| (0..4).filter(|number| has(*number)).collect();
     let mut group = clerk.writer.begin().unwrap();
-    let answers = having(&mut |number| group.answer(&[number; 32]).unwrap().is_some());
+    let answers = having(&mut |number| group.answer(&[number; 32]).unwrap() != KeyState::Free);
     drop(group);
     let read = store.reading(|reader| {
         let batches = having(&mut |number| reader.batch(&format!("B-{number}")).unwrap().is_some());

@@ -3,7 +3,7 @@
 use model::ids::{PartyId, Position};
 use model::time::Timestamp;
 use store::verify::verify;
-use store::{BatchReceipt, CommitId, Error, GroupWrites, Record, Store, StoredAnswer};
+use store::{BatchReceipt, CommitId, Error, GroupWrites, KeyState, Record, Store, StoredAnswer};
 
 use super::accounts::account;
 use crate::backend::Backend;
@@ -28,7 +28,11 @@ pub(super) fn batch(id: &str, at: i64) -> BatchReceipt {
 }
 
 fn stored(clerk: &mut Clerk, key: u8) -> Option<StoredAnswer> {
-    clerk.writer.begin().unwrap().answer(&[key; 32]).unwrap()
+    match clerk.writer.begin().unwrap().answer(&[key; 32]).unwrap() {
+        KeyState::Free => None,
+        KeyState::Answered(answer) => Some(answer),
+        KeyState::UnderWay => panic!("there is no other writer"),
+    }
 }
 
 pub(super) fn an_answer_is_replaced_by_a_later_one_under_its_key(backend: &dyn Backend) {

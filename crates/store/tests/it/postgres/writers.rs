@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use store::limits::FIRST_BLOCK;
 use store::verify::verify;
-use store::{CommitId, Error, GroupWrites, Record, StoredAnswer};
+use store::{CommitId, Error, GroupWrites, KeyState, Record, StoredAnswer};
 
 use super::Peer;
 use crate::backend::{Backend, PostgresDatabase};
@@ -179,11 +179,11 @@ fn one_idempotency_key_is_decided_by_one_writer_at_a_time() {
     let (mut first, mut second) = (Peer::of(&*store), Peer::of(&*store));
     let commit = first.writer.next_commit().unwrap();
     let mut group = first.writer.begin().unwrap();
-    assert_eq!(group.answer(&[7; 32]).unwrap(), None);
+    assert_eq!(group.answer(&[7; 32]).unwrap(), KeyState::Free);
     let refused = second.writer.begin().unwrap().answer(&[7; 32]);
-    assert!(matches!(refused, Err(Error::Contended(_))), "{refused:?}");
+    assert_eq!(refused.unwrap(), KeyState::UnderWay);
     let mut other_key = second.writer.begin().unwrap();
-    assert_eq!(other_key.answer(&[8; 32]).unwrap(), None);
+    assert_eq!(other_key.answer(&[8; 32]).unwrap(), KeyState::Free);
     drop(other_key);
     let writes = GroupWrites {
         records: vec![Record::Answer(answer(7))],
@@ -191,7 +191,7 @@ fn one_idempotency_key_is_decided_by_one_writer_at_a_time() {
     };
     group.commit(commit, first.rules.now, writes).unwrap();
     let found = second.writer.begin().unwrap().answer(&[7; 32]);
-    assert_eq!(found.unwrap(), Some(answer(7)));
+    assert_eq!(found.unwrap(), KeyState::Answered(answer(7)));
 }
 
 #[test]
