@@ -74,7 +74,7 @@ pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
 /// Between two signs of life on a live stream that has nothing to say (wire contract §5).
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What a live stream says before that goes out: some messages, and little enough that the buffer behind it never grows but for a long one.
-pub const SAID_AT_ONCE_BYTES: u64 = 4 * 1024;
+pub const SAID_AT_ONCE_BYTES: usize = 4 * 1024;
 /// Live streams of one principal: a twentieth of all connections. A service that tells many others needs one; a person has a few tabs.
 pub const STREAMS_PER_PRINCIPAL: usize = 1_000;
 /// How long a ticket for a WebSocket is good (wire contract §5).

@@ -1,8 +1,8 @@
-//! How much of a body has gone out, told to whoever makes the body.
+//! Whether what a body has said has gone out, told to whoever makes the body.
 //!
 //! The HTTP library asks a body for more as long as it has some and its own buffer, of 64 KiB, is not full; and what that buffer has grown to, it keeps. For
 //! an answer that is soon over this is right. Of ten thousand streams that go on for hours, each would keep 64 KiB for having had much to
-//! say once. So a stream says no more than a little before that has gone out.
+//! say once. So a stream says a little, and goes on when that has gone out.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -13,7 +13,10 @@ pub(super) struct Outlet(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    written: u64,
+    /// How often something went out.
+    writes: u64,
+    /// The other side takes no more at the moment.
+    is_blocked: bool,
     waiting: Option<Waker>,
 }
 
@@ -22,10 +25,11 @@ impl Outlet {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// So many bytes have gone out.
-    pub(super) fn written(&self, bytes: usize) {
+    /// Something has gone out.
+    pub(super) fn wrote(&self) {
         let mut state = self.lock();
-        state.written += u64::try_from(bytes).unwrap_or_default();
+        state.writes += 1;
+        state.is_blocked = false;
         let waiting = state.waiting.take();
         drop(state);
         if let Some(waiting) = waiting {
@@ -33,40 +37,50 @@ impl Outlet {
         }
     }
 
-    /// Counts what goes out from now on.
-    pub(super) fn count(&self) -> Outgoing {
+    /// Something could not go out.
+    pub(super) fn blocked(&self) {
+        self.lock().is_blocked = true;
+    }
+
+    /// For a body that goes out here.
+    pub(super) fn outgoing(&self) -> Outgoing {
         Outgoing {
-            begun_at: self.lock().written,
             outlet: self.clone(),
             said: 0,
+            said_at: 0,
         }
     }
 }
 
-/// What a body has said, and what of it has gone out.
+/// What a body has said at once.
 pub(super) struct Outgoing {
     outlet: Outlet,
-    begun_at: u64,
-    said: u64,
+    /// Bytes since it was last seen that all had gone out.
+    said: usize,
+    /// How often something had gone out before the last of them.
+    said_at: u64,
 }
 
 impl Outgoing {
-    /// Waits until less than `bytes` have been said that have not gone out.
-    pub(super) fn poll_below(&self, bytes: u64, context: &mut Context<'_>) -> Poll<()> {
+    /// Waits, where `bytes` have been said at once, until they have gone out.
+    pub(super) fn poll_below(&mut self, bytes: usize, context: &mut Context<'_>) -> Poll<()> {
+        if self.said < bytes {
+            return Poll::Ready(());
+        }
         let mut state = self.outlet.lock();
-        let gone = state.written.saturating_sub(self.begun_at);
-        if self.said.saturating_sub(gone) < bytes {
+        // What is said is written whole, or until the other side takes no more.
+        if state.writes > self.said_at && !state.is_blocked {
+            self.said = 0;
             return Poll::Ready(());
         }
         state.waiting = Some(context.waker().clone());
         Poll::Pending
     }
 
-    /// A piece of so many bytes is said: it goes out as a chunk (RFC 9112, 7.1).
+    /// So many bytes were said.
     pub(super) fn said(&mut self, bytes: usize) {
-        let digits = usize::BITS.div_ceil(4) - bytes.leading_zeros() / 4;
-        let chunk = u64::try_from(bytes).unwrap_or_default() + u64::from(digits.max(1)) + 4;
-        self.said += chunk;
+        self.said += bytes;
+        self.said_at = self.outlet.lock().writes;
     }
 }
 
@@ -77,26 +91,24 @@ mod tests {
     #[test]
     fn a_body_waits_until_what_it_said_has_gone_out() {
         let outlet = Outlet::default();
-        outlet.written(1_000);
-        let mut outgoing = outlet.count();
+        outlet.wrote();
+        let mut outgoing = outlet.outgoing();
         let mut context = Context::from_waker(Waker::noop());
-        let mut is_below = |outgoing: &Outgoing| outgoing.poll_below(100, &mut context).is_ready();
-        outgoing.said(90);
-        assert!(is_below(&outgoing), "90 bytes and 6 of the chunk");
+        let mut may_say = |outgoing: &mut Outgoing| outgoing.poll_below(100, &mut context).is_ready();
+        outgoing.said(99);
+        assert!(may_say(&mut outgoing));
         outgoing.said(1);
-        assert!(!is_below(&outgoing));
-        outlet.written(1);
-        assert!(!is_below(&outgoing));
-        outlet.written(1);
-        assert!(is_below(&outgoing));
-    }
-
-    #[test]
-    fn a_chunk_has_its_length_in_hexadecimal() {
-        for (bytes, chunk) in [(1, 6), (15, 20), (16, 22), (255, 261), (256, 263), (4_096, 4_104)] {
-            let mut outgoing = Outlet::default().count();
-            outgoing.said(bytes);
-            assert_eq!(outgoing.said, chunk, "{bytes}");
-        }
+        assert!(!may_say(&mut outgoing));
+        outlet.blocked();
+        assert!(!may_say(&mut outgoing));
+        outlet.wrote();
+        outlet.blocked();
+        assert!(!may_say(&mut outgoing), "a part of it has gone");
+        outlet.wrote();
+        assert!(may_say(&mut outgoing));
+        outgoing.said(100);
+        assert!(!may_say(&mut outgoing), "what went out before was not this");
+        outlet.wrote();
+        assert!(may_say(&mut outgoing));
     }
 }

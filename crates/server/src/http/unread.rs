@@ -64,8 +64,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if let Poll::Ready(Ok(bytes)) = &sent {
-            self.outlet.written(*bytes);
+        match &sent {
+            Poll::Ready(_) => self.outlet.wrote(),
+            Poll::Pending => self.outlet.blocked(),
         }
         self.watch(context, sent)
     }

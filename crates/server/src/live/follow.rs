@@ -54,7 +54,7 @@ impl Follower {
         }
     }
 
-    /// Works until the hub is shut down, then closes all streams.
+    /// Works until the hub is shut down. All streams are closed when it ends.
     pub(super) fn run(mut self, runtime: &runtime::Handle) {
         while !self.core.is_shut() {
             self.look_into_inbox();
@@ -74,7 +74,6 @@ impl Follower {
                 }
             }
         }
-        self.close_all();
     }
 
     fn turn(&mut self, known: Position) -> Result<Turn, Error> {
@@ -156,14 +155,16 @@ impl Follower {
         let since = self.read_at.map_or(Duration::MAX, |at| at.elapsed());
         tokio::time::sleep(GATHER.saturating_sub(since)).await;
     }
+}
 
-    fn close_all(&mut self) {
+impl Drop for Follower {
+    /// Nobody tells its streams any more.
+    fn drop(&mut self) {
         let inbox = self.core.take_inbox();
         let opened = inbox.opened.iter().map(|(stream, _)| stream);
-        for stream in self.live.iter().chain(self.behind.iter()).chain(opened) {
-            stream.close(Closed::Shutdown);
-        }
-        for stream in inbox.have_room {
+        let have_room = inbox.have_room.iter();
+        let waiting = self.behind.iter().chain(opened).chain(have_room);
+        for stream in self.live.iter().chain(waiting) {
             stream.close(Closed::Shutdown);
         }
     }

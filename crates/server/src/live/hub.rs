@@ -1,5 +1,6 @@
 //! The hub: where streams are opened, and what the follower is told of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -7,12 +8,13 @@ use std::thread::JoinHandle;
 use model::command::Scope;
 use model::cursor::CursorCodec;
 use model::ids::Position;
+use tokio::runtime;
 use tokio::sync::{Notify, watch};
 
 use super::counters::Counters;
 use super::filter::Filter;
 use super::follow::Follower;
-use super::limits::Limits;
+use super::limits::{Limits, RETRY_PAUSE};
 use super::rendered::Held;
 use super::stream::{Closed, Shared, Stream};
 use crate::engine::Handle;
@@ -86,11 +88,11 @@ impl Hub {
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(&self) -> std::io::Result<()> {
-        let follower = Follower::new(self.0.clone());
+        let core = self.0.clone();
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
             .name("live".to_owned())
-            .spawn(move || follower.run(&runtime))?;
+            .spawn(move || follow(&core, &runtime))?;
         *self.0.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(())
     }
@@ -174,6 +176,17 @@ impl Hub {
         stream.close(why.unwrap_or(Closed::Slow));
         self.0.inbox().left.push(stream.clone());
         self.0.bell.notify_one();
+    }
+}
+
+/// Follows the log. Should that fail on something, its streams are closed, and come back.
+fn follow(core: &Arc<Core>, runtime: &runtime::Handle) {
+    while !core.is_shut() {
+        let follower = Follower::new(core.clone());
+        if catch_unwind(AssertUnwindSafe(|| follower.run(runtime))).is_err() {
+            tracing::error!("the follower of the log failed and begins anew: its streams were closed");
+            runtime.block_on(tokio::time::sleep(RETRY_PAUSE));
+        }
     }
 }
 

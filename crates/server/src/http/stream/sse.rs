@@ -61,7 +61,7 @@ pub(super) async fn stream(
     } else {
         Body::new(Events {
             opened: Opened::open(&state, asker.principal(), beginning)?,
-            outgoing: outlet.count(),
+            outgoing: outlet.outgoing(),
         })
     };
     let mut response = Response::new(body);

@@ -12,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::super::auth::{Asking, Principal};
+use super::super::auth::{Asking, Principal, nobody};
 use super::super::limits::{SOCKET_BUFFER_BYTES, SOCKET_MESSAGE_BYTES, SOCKET_WAITING_BYTES};
 use super::super::problem::{Kind, Problem};
 use super::super::query::Parameters;
@@ -54,9 +54,13 @@ pub(super) async fn socket(
     mut request: Request,
 ) -> Result<Response<Body>, Problem> {
     must_have_no_token(&parameters, &["token", "access_token"])?;
-    let accept = accept_key(request.headers())?;
+    let accept = accept_key(request.headers());
     let ticket = parameters.text("ticket");
     let mut asker = asking?;
+    if accept.is_err() && asker.is_none() {
+        return Err(nobody());
+    }
+    let accept = accept?;
     if let Some(ticket) = ticket {
         if asker.is_some() {
             return Err(Problem::field("ticket", "value", "goes without Authorization"));
