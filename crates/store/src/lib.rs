@@ -31,8 +31,8 @@ pub use error::{Error, OpenError, Trouble};
 pub use follow::{Interest, LogPage, OrderLabel, Wanted};
 pub use records::{
     ArchiveRecord, BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
-    GroupWrites, HeadChange, Identity, KeptDeadLetter, KeyState, Landed, ListedOrder, Loaded, LogEntry, Migrated,
-    Miscount, NamedState, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderPage, OrderRecord,
+    GroupWrites, HeadChange, Identity, KeptDeadLetter, KeyState, Landed, ListedOrder, Loaded, LogEntry,
+    Migrated, Miscount, NamedState, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderPage, OrderRecord,
     PageFilter, PageOwner, PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer,
     StoredLifecycle, Totals,
 };
