@@ -21,7 +21,6 @@ mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
-mod outlet;
 mod page;
 mod places;
 mod precondition;
@@ -33,6 +32,7 @@ mod serve;
 mod shipments;
 mod state;
 mod stream;
+mod taken_over;
 mod unread;
 
 use std::time::Duration;
