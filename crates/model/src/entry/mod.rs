@@ -71,12 +71,12 @@ impl EntryKind {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
-    /// The name for people.
+    /// The name on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
-            Self::StatusApplied => "status applied",
+            Self::StatusApplied => "status_applied",
             Self::Recorded => "recorded",
             Self::Parked => "parked",
             Self::Released => "released",

@@ -212,7 +212,7 @@ fn kinds_keep_their_numbers_and_names() {
         told,
         [
             (1, "created"),
-            (2, "status applied"),
+            (2, "status_applied"),
             (3, "recorded"),
             (4, "parked"),
             (5, "released"),

@@ -73,8 +73,10 @@ pub const LOGINS_REMEMBERED: usize = 25_000;
 pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
 /// Between two signs of life on a live stream that has nothing to say (wire contract §5).
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
-/// What a live stream says before that goes out: some messages, and little enough that the buffer behind it never grows but for a long one.
+/// What an answer without an end says at once before that goes out: some messages.
 pub const SAID_AT_ONCE_BYTES: usize = 4 * 1024;
+/// Pieces of 256 bytes that are read at once, and dropped, of a client that is being told something.
+pub const READ_AND_DROPPED_AT_ONCE: usize = 16;
 /// Live streams of one principal: a twentieth of all connections. A service that tells many others needs one; a person has a few tabs.
 pub const STREAMS_PER_PRINCIPAL: usize = 1_000;
 /// How long a ticket for a WebSocket is good (wire contract §5).

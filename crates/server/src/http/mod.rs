@@ -22,8 +22,11 @@ mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
+<<<<<<< HEAD
 pub(crate) mod orders;
 mod outlet;
+=======
+>>>>>>> part-c
 mod page;
 mod places;
 mod precondition;
@@ -36,6 +39,7 @@ mod serve;
 mod shipments;
 mod state;
 mod stream;
+mod taken_over;
 mod unread;
 
 use std::time::Duration;

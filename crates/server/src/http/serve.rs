@@ -1,8 +1,9 @@
 //! Connections: accepted in bounded number, read at a bounded pace, and ended in an orderly way.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +20,7 @@ use tower::ServiceExt;
 use super::bare_errors::BareErrors;
 use super::limits::{HEADER_BYTES, HEADER_TIME, HEADERS};
 use super::lingering::Lingering;
-use super::outlet::Outlet;
+use super::taken_over::Left;
 use super::unread::Unread;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
@@ -90,7 +91,7 @@ async fn accept(
     }
 }
 
-/// Serves a connection, and then what it is upgraded to.
+/// Serves a connection, and then what it is taken over for.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -98,59 +99,47 @@ async fn connection(
     unread_time: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let afterwards = Afterwards::default();
-    let left = afterwards.clone();
-    let outlet = Outlet::default();
-    let told = outlet.clone();
+    let left = Left::default();
+    let answers = left.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, afterwards, outlet) = (router.clone(), afterwards.clone(), outlet.clone());
+        let (router, left) = (router.clone(), answers.clone());
         async move {
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(afterwards);
-            request.extensions_mut().insert(outlet);
-            router.oneshot(request).await
+            match left.take(router.oneshot(request).await?) {
+                Some(response) => Ok::<_, Infallible>(response),
+                // The library is asked for nothing more.
+                None => std::future::pending().await,
+            }
         }
     });
-    let stream = Unread::over(BareErrors::over(Lingering::over(stream)), unread_time, told);
+    let stream = Unread::over(BareErrors::over(Lingering::over(stream)), unread_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    // On the heap, and gone before what comes afterwards begins.
-    let mut connection = Box::pin(connection);
+        .serve_connection(TokioIo::new(stream), service);
+    // On the heap, and gone before what it is taken over for begins.
+    let mut connection = Box::new(connection);
     let stop = async {
         stopped.wait_for(|stopped| *stopped).await.ok();
     };
     // What a client does wrong with its own connection is its own affair.
-    tokio::select! {
-        ended = &mut connection => drop(ended),
-        () = stop => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await.ok();
+    let is_stopping = tokio::select! {
+        _ = &mut connection => return,
+        () = left.wait() => false,
+        () = stop => true,
+    };
+    if is_stopping {
+        Pin::new(&mut *connection).graceful_shutdown();
+        tokio::select! {
+            _ = &mut connection => return,
+            () = left.wait() => {}
         }
     }
-    drop(connection);
-    if let Some(work) = left.take() {
-        work.await;
-    }
-}
-
-/// What a handler leaves to be done once its connection has been upgraded: in the connection's own task, place and grace time.
-#[derive(Clone, Default)]
-pub(super) struct Afterwards(Arc<Mutex<Option<Work>>>);
-
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl Afterwards {
-    pub(super) fn leave(&self, work: impl Future<Output = ()> + Send + 'static) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
-    }
-
-    fn take(&self) -> Option<Work> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+    let parts = connection.into_parts();
+    let (io, came) = (parts.io.into_inner(), parts.read_buf);
+    drop(parts.service);
+    left.go_on(io, came).await;
 }

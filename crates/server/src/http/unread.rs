@@ -8,26 +8,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::outlet::Outlet;
-
 /// A connection that is given up when nothing of an answer could be sent for so long.
 pub(super) struct Unread<S> {
     stream: S,
     patience: Duration,
-    /// Told what goes out.
-    outlet: Outlet,
     /// Runs while something waits to be sent.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Unread<S> {
-    pub(super) const fn over(stream: S, patience: Duration, outlet: Outlet) -> Self {
+    pub(super) const fn over(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             patience,
-            outlet,
             waiting: None,
         }
+    }
+
+    /// Whether the last that was to be sent could not be.
+    pub(super) const fn is_blocked(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Watches what sending came to: progress of any kind is enough.
@@ -64,10 +64,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
-        match &sent {
-            Poll::Ready(_) => self.outlet.wrote(),
-            Poll::Pending => self.outlet.blocked(),
-        }
         self.watch(context, sent)
     }
 

@@ -97,7 +97,7 @@ SELECT o.public_id || '-' || (e.version + part.number),
        TIMESTAMPTZ 'epoch' + e.occurred_at / 1000 * INTERVAL '1 microsecond',
        jsonb_build_object(
            'version', e.version,
-           'kind', CASE e.kind WHEN 1 THEN 'created' WHEN 2 THEN 'status applied' WHEN 5 THEN 'released'
+           'kind', CASE e.kind WHEN 1 THEN 'created' WHEN 2 THEN 'status_applied' WHEN 5 THEN 'released'
                                WHEN 7 THEN 'correction' WHEN 8 THEN 'override' END,
            'recorded_at', to_char(TIMESTAMP 'epoch' + e.recorded_at / 1000 * INTERVAL '1 microsecond',
                                   'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))

@@ -68,7 +68,7 @@ SELECT o.public_id || '-' || (m.version + part.number),
        CASE WHEN part.number = 0 THEN 'CREATED' WHEN e.kind = 7 THEN 'CORRECTED' ELSE s.name END,
        strftime('%Y-%m-%dT%H:%M:%S', e.occurred_at / 1000000000, 'unixepoch') || printf('.%06dZ', e.occurred_at / 1000 % 1000000),
        json_object('version', m.version,
-                   'kind', CASE e.kind WHEN 1 THEN 'created' WHEN 2 THEN 'status applied' WHEN 5 THEN 'released'
+                   'kind', CASE e.kind WHEN 1 THEN 'created' WHEN 2 THEN 'status_applied' WHEN 5 THEN 'released'
                                        WHEN 7 THEN 'correction' WHEN 8 THEN 'override' END,
                    'recorded_at', strftime('%Y-%m-%dT%H:%M:%S', e.recorded_at / 1000000000, 'unixepoch')
                                   || printf('.%06dZ', e.recorded_at / 1000 % 1000000))

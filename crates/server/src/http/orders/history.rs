@@ -10,7 +10,7 @@ use model::history::History;
 use model::ids::Version;
 use model::lifecycle::Lifecycle;
 use model::role::Role;
-use model::{Entry, EntryKind};
+use model::Entry;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::{Error, LogEntry, OrderRecord, Reader};
@@ -189,7 +189,7 @@ impl Shown {
             .and_then(|bytes| serde_json::from_slice(bytes).ok());
         Ok(EventBody {
             event_id: event_id(entry.version),
-            kind: kind(entry.kind),
+            kind: entry.kind.name(),
             version: entry.version.get(),
             status: name(entry.status),
             reported_status: body.reported.filter(|status| *status != entry.status).map(name),
@@ -217,19 +217,5 @@ fn actor(state: &AppState, reader: &mut dyn Reader, entry: &Entry) -> Result<Opt
         (Some(Role::System), _) => Ok(Some(Role::System.name().to_owned())),
         (_, Some(party)) => state.party_name(reader, party).map(|name| Some(name.to_string())),
         (_, None) => Ok(None),
-    }
-}
-
-/// The kind of an event, on the wire.
-const fn kind(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Created => "created",
-        EntryKind::StatusApplied => "status_applied",
-        EntryKind::Recorded => "recorded",
-        EntryKind::Parked => "parked",
-        EntryKind::Released => "released",
-        EntryKind::Abandoned => "abandoned",
-        EntryKind::Correction => "correction",
-        EntryKind::Override => "override",
     }
 }

@@ -6,8 +6,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -18,6 +16,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::super::limits::{SOCKET_CLOSE_TIME, SOCKET_SILENT_BEATS, SOCKET_TOLD_AT_ONCE};
 use super::super::problem::{Kind, Problem};
+use super::super::taken_over::Io;
 use super::opened::{self, Opened, Said};
 use crate::live::Closed;
 
@@ -26,7 +25,7 @@ const REASON_BYTES: usize = 123;
 
 /// One of them.
 pub(super) struct Socket {
-    socket: WebSocketStream<TokioIo<Upgraded>>,
+    socket: WebSocketStream<Io>,
     heartbeat: Duration,
     heard_at: Instant,
     /// The cursor that the other side was told last.
@@ -49,7 +48,7 @@ enum Next {
 }
 
 impl Socket {
-    pub(super) fn over(socket: WebSocketStream<TokioIo<Upgraded>>, heartbeat: Duration) -> Self {
+    pub(super) fn over(socket: WebSocketStream<Io>, heartbeat: Duration) -> Self {
         Self {
             socket,
             heartbeat,

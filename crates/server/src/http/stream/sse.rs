@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
@@ -12,11 +11,11 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use super::super::auth::Asker;
-use super::super::limits::{COME_BACK, SAID_AT_ONCE_BYTES};
-use super::super::outlet::{Outgoing, Outlet};
+use super::super::limits::COME_BACK;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::{AppState, random};
+use super::super::taken_over::TakeOver;
 use super::opened::{self, Opened, Said};
 use super::wish::{Wish, must_have_no_token};
 use crate::live::Closed;
@@ -46,7 +45,6 @@ use crate::live::Closed;
 pub(super) async fn stream(
     State(state): State<AppState>,
     method: Method,
-    Extension(outlet): Extension<Outlet>,
     asker: Asker,
     headers: HeaderMap,
     mut parameters: Parameters,
@@ -59,12 +57,12 @@ pub(super) async fn stream(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        Body::new(Events {
-            opened: Opened::open(&state, asker.principal(), beginning)?,
-            outgoing: outlet.outgoing(),
-        })
+        Body::new(Events(Opened::open(&state, asker.principal(), beginning)?))
     };
     let mut response = Response::new(body);
+    if method != Method::HEAD {
+        response.extensions_mut().insert(TakeOver::without_end());
+    }
     let headers = response.headers_mut();
     let content_type = HeaderValue::from_static("text/event-stream");
     headers.insert(header::CONTENT_TYPE, content_type);
@@ -78,10 +76,7 @@ pub(super) async fn stream(
 }
 
 /// A stream as the body of an answer.
-struct Events {
-    opened: Opened,
-    outgoing: Outgoing,
-}
+struct Events(Opened);
 
 impl hyper::body::Body for Events {
     type Data = Bytes;
@@ -91,13 +86,8 @@ impl hyper::body::Body for Events {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        std::task::ready!(self.outgoing.poll_below(SAID_AT_ONCE_BYTES, context));
-        let Some(said) = std::task::ready!(self.opened.poll_next(context)) else {
-            return Poll::Ready(None);
-        };
-        let event = event(said, &self.opened);
-        self.outgoing.said(event.len());
-        Poll::Ready(Some(Ok(Frame::data(event))))
+        let said = std::task::ready!(self.0.poll_next(context));
+        Poll::Ready(said.map(|said| Ok(Frame::data(event(said, &self.0)))))
     }
 }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -16,8 +15,8 @@ use super::super::auth::{Asking, Principal, nobody};
 use super::super::limits::{SOCKET_BUFFER_BYTES, SOCKET_MESSAGE_BYTES, SOCKET_WAITING_BYTES};
 use super::super::problem::{Kind, Problem};
 use super::super::query::Parameters;
-use super::super::serve::Afterwards;
 use super::super::state::AppState;
+use super::super::taken_over::{Io, TakeOver};
 use super::opened::Opened;
 use super::socket::{FirstMessage, Socket};
 use super::tickets;
@@ -49,18 +48,17 @@ const VERSION: &str = "13";
 pub(super) async fn socket(
     State(state): State<AppState>,
     Extension(Asking(asking)): Extension<Asking>,
-    Extension(afterwards): Extension<Afterwards>,
     mut parameters: Parameters,
-    mut request: Request,
+    headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     must_have_no_token(&parameters, &["token", "access_token"])?;
-    let accept = accept_key(request.headers());
+    let accept = accept_key(&headers);
     let ticket = parameters.text("ticket");
     let mut asker = asking?;
-    if accept.is_err() && asker.is_none() {
-        return Err(nobody());
-    }
-    let accept = accept?;
+    let accept = match accept {
+        Err(_) if asker.is_none() => return Err(nobody()),
+        accept => accept?,
+    };
     if let Some(ticket) = ticket {
         if asker.is_some() {
             return Err(Problem::field("ticket", "value", "goes without Authorization"));
@@ -71,23 +69,22 @@ pub(super) async fn socket(
         Some(principal) => Begun::By(Box::new(opened(&state, &principal, parameters).await?)),
         None => Begun::Waiting(parameters),
     };
-    let upgraded = hyper::upgrade::on(&mut request);
-    afterwards.leave(async move {
-        // A client that has gone meanwhile has no use for it.
-        let Ok(upgraded) = upgraded.await else { return };
+    let mut response = switching(&accept)?;
+    let take_over = TakeOver::by(move |io: Io, came| async move {
         let config = WebSocketConfig::default()
             .read_buffer_size(SOCKET_BUFFER_BYTES)
             .write_buffer_size(SOCKET_BUFFER_BYTES)
             .max_write_buffer_size(SOCKET_WAITING_BYTES)
             .max_message_size(Some(SOCKET_MESSAGE_BYTES))
             .max_frame_size(Some(SOCKET_MESSAGE_BYTES));
-        let io = TokioIo::new(upgraded);
-        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        let came = came.to_vec();
+        let socket = WebSocketStream::from_partially_read(io, came, Role::Server, Some(config)).await;
         begun
             .serve(&state, Socket::over(socket, state.stream_limits.heartbeat))
             .await;
     });
-    switching(&accept)
+    response.extensions_mut().insert(take_over);
+    Ok(response)
 }
 
 /// How a socket begins.
