@@ -77,6 +77,8 @@ pub struct OrderLabel {
     pub public_id: PublicId,
     /// The customer's reference.
     pub reference: Option<Box<str>>,
+    /// Of the customer's contact: see [`Identity::contact_hash`](crate::Identity::contact_hash).
+    pub contact_hash: Option<i64>,
     /// When its creation was recorded.
     pub created_at: Timestamp,
 }

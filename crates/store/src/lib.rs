@@ -33,6 +33,5 @@ pub use records::{
     ArchiveRecord, BatchReceipt, Birth, BlockCount, CommitId, CommitRecord, Committed, DeadLetter, Expiry,
     GroupWrites, HeadChange, Identity, KeptDeadLetter, KeyState, Landed, ListedOrder, Loaded, LogEntry,
     Migrated, Miscount, NamedState, NewDeadLetter, NewOrder, OrderFilter, OrderList, OrderPage, OrderRecord,
-    PageFilter, PageOwner, PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer,
-    StoredLifecycle, Totals,
+    PageFilter, PartyKind, Placement, Record, Redriven, StatusCount, StoredAnswer, StoredLifecycle, Totals,
 };

@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::StateId;
+use model::command::Scope;
 use model::ids::{LifecycleId, OrderKey, PartyId};
 use model::time::{Span, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::limits::{BLOCK_ORDERS, CREATION_PROBES, CREATION_SLACK, MAX_PAGE, PAGE_SCAN};
-use crate::records::{OrderPage, OrderRecord, PageFilter, PageOwner};
+use crate::records::{OrderPage, OrderRecord, PageFilter};
 
 /// Makes of a contact the number by which its orders are found. It is keyed, so that a stolen database does not tell whether
 /// somebody is in it.
@@ -59,15 +60,15 @@ impl<'a> Wanted<'a> {
     fn of(filter: &'a PageFilter) -> Option<Self> {
         let (mut client, mut customer) = (filter.client, None);
         match filter.owner {
-            PageOwner::All => {}
-            PageOwner::Client(PartyId::NOBODY) | PageOwner::Customer(PartyId::NOBODY) => return None,
-            PageOwner::Client(owner) => {
+            Scope::All => {}
+            Scope::Client(PartyId::NOBODY) | Scope::Customer(PartyId::NOBODY) => return None,
+            Scope::Client(owner) => {
                 if client.is_some_and(|client| client != owner) {
                     return None;
                 }
                 client = Some(owner);
             }
-            PageOwner::Customer(owner) => customer = Some(owner),
+            Scope::Customer(owner) => customer = Some(owner),
         }
         if filter.statuses.as_ref().is_some_and(Vec::is_empty) {
             return None;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::accounts::AuditRecord;
 use crate::error::Error;
+use crate::pages::ContactHasher;
 use model::fingerprint::Fingerprint;
 use model::ids::{DeadLetterId, LifecycleId, OrderKey, Owner, PartyId, Position, Version};
 use model::public_id::PublicId;
@@ -14,7 +15,7 @@ use model::time::Timestamp;
 use model::{Entry, Head, Lifecycle, StateId};
 use sha2::{Digest, Sha256};
 
-pub use lists::{ListedOrder, OrderFilter, OrderList, OrderPage, PageFilter, PageOwner};
+pub use lists::{ListedOrder, OrderFilter, OrderList, OrderPage, PageFilter};
 
 /// What a new store is born with. Randomness and time are the caller's.
 #[derive(Clone)]
@@ -36,6 +37,14 @@ pub struct Identity {
     pub event_id_key: [u8; 16],
     /// Changes when the store goes back to its past: a position of an earlier epoch may be another entry's now.
     pub epoch: [u8; 16],
+}
+
+impl Identity {
+    /// The number by which orders of a contact are found.
+    #[must_use]
+    pub fn contact_hash(&self, contact: &str) -> i64 {
+        ContactHasher::new(&self.event_id_key).hash(contact)
+    }
 }
 
 /// What bringing a schema up to date came to: its versions before and after. Before there was a store, that is 0.

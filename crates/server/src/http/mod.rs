@@ -22,11 +22,8 @@ mod lingering;
 mod measuring;
 mod metrics;
 mod openapi;
-<<<<<<< HEAD
+mod order_filter;
 pub(crate) mod orders;
-mod outlet;
-=======
->>>>>>> part-c
 mod page;
 mod places;
 mod precondition;

@@ -4,6 +4,7 @@ use model::command::Scope;
 use model::ids::{OrderKey, PartyId};
 use model::lifecycle::Phase;
 use model::time::Timestamp;
+use store::OrderLabel;
 
 use super::rendered::Candidate;
 
@@ -16,18 +17,33 @@ pub struct Filter {
     pub status: Option<Box<str>>,
     /// That say a status of this phase.
     pub phase: Option<Phase>,
-    /// That say a status in which an order has not ended.
-    pub active: bool,
+    /// That say a status in which an order has not ended, if true; in which it has, if false.
+    pub is_active: Option<bool>,
     /// Of this order.
     pub order: Option<OrderKey>,
     /// Of orders of this client.
     pub client: Option<PartyId>,
-    /// Of orders with this reference.
-    pub reference: Option<Box<str>>,
+    /// Of orders with this reference or contact.
+    pub reference: Option<Reference>,
     /// Of orders whose creation was recorded then or later.
     pub created_from: Option<Timestamp>,
     /// Of orders whose creation was recorded before.
     pub created_to: Option<Timestamp>,
+}
+
+/// What a customer's orders are found by: their reference, or the customer's contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// As it is.
+    pub text: Box<str>,
+    /// As the store knows a contact: see [`store::Identity::contact_hash`].
+    pub contact_hash: i64,
+}
+
+impl Reference {
+    fn is_of(&self, label: &OrderLabel) -> bool {
+        label.reference.as_ref() == Some(&self.text) || label.contact_hash == Some(self.contact_hash)
+    }
 }
 
 impl Filter {
@@ -46,8 +62,10 @@ impl Filter {
             && is(&self.lifecycle, lifecycle.name())
             && is(&self.status, lifecycle.state_name(entry.status))
             && self.phase.is_none_or(|wanted| phase() == Some(wanted))
-            && (!self.active || phase().is_some_and(|phase| !phase.is_final()))
-            && (self.reference.is_none() || self.reference == label.reference)
+            && self
+                .is_active
+                .is_none_or(|wanted| phase().is_some_and(|phase| phase.is_final() != wanted))
+            && self.reference.as_ref().is_none_or(|wanted| wanted.is_of(label))
             && self.created_from.is_none_or(|from| from <= label.created_at)
             && self.created_to.is_none_or(|to| label.created_at < to)
     }

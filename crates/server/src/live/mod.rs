@@ -22,7 +22,7 @@ mod rendered;
 mod stream;
 
 pub use counters::Counters;
-pub use filter::Filter;
+pub use filter::{Filter, Reference};
 pub use hub::{Hub, Opening};
 pub use limits::Limits;
 pub use message::{Message, MessageType};

@@ -171,8 +171,8 @@ pub(super) fn of_interest(
 
 /// What tells these orders to those outside.
 pub(super) fn labels(session: &mut Session, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
-    let sql =
-        "SELECT order_key, public_id, created_at, reference FROM order_identities WHERE order_key = ANY($1)";
+    let sql = "SELECT order_key, public_id, created_at, reference, contact_hash FROM order_identities \
+               WHERE order_key = ANY($1)";
     let keys: Vec<i64> = orders.iter().map(|order| order.get()).collect();
     let label = |row: &Row| {
         Ok(OrderLabel {
@@ -180,6 +180,7 @@ pub(super) fn labels(session: &mut Session, orders: &[OrderKey]) -> Result<Vec<O
             public_id: PublicId::new(get(row, 1)?).map_err(|error| Error::damaged(error.to_string()))?,
             created_at: Timestamp::from_nanos(get(row, 2)?),
             reference: optional_text_of_bytes(row, 3)?,
+            contact_hash: get(row, 4)?,
         })
     };
     session.query(sql, &[&keys])?.iter().map(label).collect()

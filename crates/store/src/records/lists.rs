@@ -1,6 +1,7 @@
 //! What is asked for lists and pages of orders, and what comes back.
 
 use model::StateId;
+use model::command::Scope;
 use model::ids::{LifecycleId, OrderKey, Owner, PartyId, Version};
 use model::public_id::PublicId;
 use model::time::Timestamp;
@@ -16,22 +17,11 @@ pub struct OrderFilter {
     pub client: Option<PartyId>,
 }
 
-/// Whose orders a page shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageOwner {
-    /// Everybody's.
-    All,
-    /// Those of one client; nobody has none.
-    Client(PartyId),
-    /// Those of one customer; nobody has none.
-    Customer(PartyId),
-}
-
 /// Which orders a page shows: those to which all of this applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageFilter {
-    /// Whose.
-    pub owner: PageOwner,
+    /// Whose: nobody has none.
+    pub owner: Scope,
     /// Of those, only the ones of this client.
     pub client: Option<PartyId>,
     /// Only those with this reference, or whose customer is reached by this. Of a contact the store has a hash: an order

@@ -80,7 +80,8 @@ fn one_at(connection: &Connection, position: Position) -> Result<LogEntry, Error
 }
 
 pub(super) fn labels(connection: &Connection, orders: &[OrderKey]) -> Result<Vec<OrderLabel>, Error> {
-    let sql = "SELECT public_id, reference, created_at FROM order_identities WHERE order_key = ?1";
+    let sql =
+        "SELECT public_id, reference, created_at, contact_hash FROM order_identities WHERE order_key = ?1";
     let label = |order: &OrderKey| {
         first(connection, sql, [order.get()], |row| {
             let public_id: String = row.get(0)?;
@@ -89,6 +90,7 @@ pub(super) fn labels(connection: &Connection, orders: &[OrderKey]) -> Result<Vec
                 public_id: PublicId::new(&public_id).map_err(|error| Error::damaged(error.to_string()))?,
                 reference: row.get(1)?,
                 created_at: Timestamp::from_nanos(row.get(2)?),
+                contact_hash: row.get(3)?,
             })
         })
         .transpose()

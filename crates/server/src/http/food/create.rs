@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::limits::{ADDRESS_CHARS, BODY_BYTES};
+use super::super::orders::details::FoodDetails;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::{AppState, random};
 use super::super::{body, fields};
@@ -66,7 +67,7 @@ pub(super) async fn create_order(
     body::must_be_json(&headers)?;
     let received = body::whole(&state.room, body, BODY_BYTES).await?;
     let now = state.now();
-    check(&fields::parse(&received.bytes)?)?;
+    let wish = check(&fields::parse(&received.bytes)?)?;
     let keyed =
         state
             .under_way
@@ -91,7 +92,7 @@ pub(super) async fn create_order(
         actor,
         reference: None,
         contact: None,
-        details: (*received.bytes).into(),
+        details: wish.to_json(),
         occurred_at: None,
         source: "api".into(),
         received_at: now,
@@ -109,17 +110,27 @@ pub(super) async fn create_order(
     })
 }
 
-/// Names every field that is missing, unknown or out of bounds.
-fn check(wish: &Value) -> Result<(), Problem> {
+/// What is to be kept: names every field that is missing, unknown or out of bounds.
+fn check(wish: &Value) -> Result<FoodDetails, Problem> {
     let mut fields = fields::Fields::of(wish);
-    fields.text("customer_name", MAX_SOURCE_CHARS);
-    fields.text("address", ADDRESS_CHARS);
-    fields.text("item", ADDRESS_CHARS);
+    let customer_name = fields.text("customer_name", MAX_SOURCE_CHARS);
+    let address = fields.text("address", ADDRESS_CHARS);
+    let item = fields.text("item", ADDRESS_CHARS);
     let size = fields.text("size", MAX_SOURCE_CHARS);
     if size.is_some_and(|size| !SIZES.contains(&size)) {
         fields.complain("size", "value", format!("must be one of {}", SIZES.join(", ")));
     }
-    fields.finish()
+    fields.finish()?;
+    // Complete, or there would have been something to complain of.
+    let complete = || {
+        Some(FoodDetails {
+            customer_name: customer_name?.into(),
+            address: address?.into(),
+            item: item?.into(),
+            size: size?.into(),
+        })
+    };
+    complete().ok_or_else(Problem::internal)
 }
 
 fn answer(answer: Option<&Answer>) -> Result<JsonAnswer, Problem> {

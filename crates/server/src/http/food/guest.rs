@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use model::command::{Actor, Scope};
 use model::ids::PartyId;
 use model::role::Role;
-use store::{Error, PageOwner, Reader};
+use store::{Error, Reader};
 
 use super::super::auth::{Asker, Asking, nobody};
 use super::super::front::RequestId;
@@ -83,14 +83,5 @@ impl Guest {
             Self::Nobody(_) => Ok(NOBODY.scope),
             Self::Known(asker) => Ok(asker.known_actor(reader)?.scope),
         }
-    }
-
-    /// Whose orders are listed for them.
-    pub(super) fn owner(&self, reader: &mut dyn Reader) -> Result<PageOwner, Error> {
-        Ok(match self.scope(reader)? {
-            Scope::All => PageOwner::All,
-            Scope::Client(client) => PageOwner::Client(client),
-            Scope::Customer(customer) => PageOwner::Customer(customer),
-        })
     }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use store::{Error, PageFilter, Reader};
 
+use super::super::limits::ORDERS_AT_ONCE;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::AppState;
@@ -41,7 +42,7 @@ pub(super) async fn list_orders(
     let listed = state
         .read_list(move |reader| {
             let filter = PageFilter {
-                owner: guest.owner(reader)?,
+                owner: guest.scope(reader)?,
                 client: None,
                 reference: None,
                 statuses: Some(statuses.clone()),
@@ -61,10 +62,11 @@ fn newest(
     filter: &PageFilter,
     limit: u32,
 ) -> Result<Vec<FoodOrder>, Error> {
-    let (mut listed, mut before, mut left) = (Vec::new(), None, limit);
-    while left > 0 {
-        let page = reader.page_orders(filter, before, left)?;
-        left = left.saturating_sub(u32::try_from(page.orders.len()).unwrap_or(u32::MAX));
+    let (mut listed, mut before) = (Vec::new(), None);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    while listed.len() < limit {
+        let wanted = (limit - listed.len()).min(ORDERS_AT_ONCE);
+        let page = reader.page_orders(filter, before, u32::try_from(wanted).unwrap_or(u32::MAX))?;
         for order in &page.orders {
             let lifecycle = state.engine.lifecycle(order.head.lifecycle);
             let lifecycle = lifecycle.ok_or_else(|| lifecycle_missing(order))?;

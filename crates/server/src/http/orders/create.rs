@@ -181,7 +181,7 @@ async fn named_profile(state: &AppState, named: Box<str>) -> Result<Profile, Pro
         .await?;
     let wrong = |message| Problem::field("customer_id", "value", message);
     match user {
-        None => Err(wrong("is the id of no user: GET /auth/users lists them")),
+        None => Err(wrong("is neither the user_id nor the username of a user")),
         Some(user) if user.role != Role::Customer => Err(wrong("names a user who is no customer")),
         Some(user) => Ok(user.into()),
     }

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::IntoResponse;
+use model::Entry;
 use model::entry::FormatError;
 use model::event_id::{EventIdCodec, EventRef};
 use model::history::History;
 use model::ids::Version;
 use model::lifecycle::Lifecycle;
 use model::role::Role;
-use model::Entry;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::{Error, LogEntry, OrderRecord, Reader};
@@ -57,7 +57,7 @@ struct EventBody {
     recorded_at: String,
     /// The device or system that said so.
     source: Option<String>,
-    /// Who submitted it: a username, `key:{id}`, or `system`. Customers are not told.
+    /// Who submitted it: a username, `key:{id}`, or `system`.
     actor: Option<String>,
     /// Where it happened.
     location: Option<Place>,
@@ -65,7 +65,7 @@ struct EventBody {
     /// As it was given.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
-    /// Why: of a cancellation, a correction, a status that was set.
+    /// Why: of a cancellation, a correction, a status that was set. Whoever sees the order reads it.
     reason: Option<String>,
     /// The event that this one is about: the one struck, released or given up.
     about: Option<String>,
@@ -101,7 +101,6 @@ pub(super) async fn history(
     let limit = parameters.limit();
     let after = page::numbered_cursor_of(&mut parameters).unwrap_or_default();
     parameters.finish()?;
-    let shows_actors = asker.role != Role::Customer;
     let page = order::read(
         &state,
         asker.principal(),
@@ -115,7 +114,7 @@ pub(super) async fn history(
                 });
             }
             let shown = Shown::read(state, reader, record)?;
-            shown.page(state, reader, after, limit, shows_actors)
+            shown.page(state, reader, after, limit)
         },
     )
     .await?;
@@ -154,7 +153,6 @@ impl Shown {
         reader: &mut dyn Reader,
         after: i64,
         limit: u32,
-        shows_actors: bool,
     ) -> Result<HistoryPage, Error> {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let wanted = |entry: &&Entry| i64::from(entry.version.get()) > after;
@@ -162,12 +160,7 @@ impl Shown {
         let next_cursor = page::cut(&mut entries, limit, |last| last.version.to_string());
         let mut data = Vec::with_capacity(entries.len());
         for entry in entries {
-            let actor = if shows_actors {
-                actor(state, reader, entry)?
-            } else {
-                None
-            };
-            let event = self.event(entry, actor);
+            let event = self.event(entry, actor(state, reader, entry)?);
             data.push(event.map_err(|error| Error::Damaged(error.to_string()))?);
         }
         Ok(HistoryPage {

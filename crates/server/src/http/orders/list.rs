@@ -10,18 +10,16 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::IntoResponse;
 use model::StateId;
-use model::command::Scope;
 use model::event_id::{EventIdCodec, EventRef};
 use model::ids::{LifecycleId, OrderKey, PartyId, Version};
-use model::lifecycle::{Lifecycle, Phase};
 use model::role::Role;
-use model::time::Timestamp;
 use serde::Serialize;
-use store::{Error, OrderRecord, PageFilter, PageOwner, Reader};
+use store::{Error, OrderRecord, PageFilter, Reader};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::auth::{Asker, Principal};
 use super::super::limits::{ORDERS_AT_ONCE, ORDERS_PAGE_BYTES};
+use super::super::order_filter::OrderFilter;
 use super::super::page;
 use super::super::problem::Problem;
 use super::super::query::Parameters;
@@ -39,7 +37,7 @@ pub(super) struct OrderPage {
 /// Which orders are wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `Filter::read` reads")]
+#[expect(dead_code, reason = "describes what `OrderFilter::read` reads")]
 pub(super) struct FilterSchema {
     /// Of this lifecycle.
     lifecycle: Option<String>,
@@ -98,145 +96,49 @@ async fn answer(
     uri: &Uri,
     mut parameters: Parameters,
 ) -> Result<impl IntoResponse + use<>, Problem> {
-    let filter = Filter::read(state, &mut parameters);
+    let wanted = OrderFilter::read(state, &mut parameters);
     let limit = usize::try_from(parameters.limit()).unwrap_or(usize::MAX);
     let before = cursor_of(&mut parameters, state.engine.event_ids());
     parameters.finish()?;
-    filter.must_be_own(asker)?;
+    wanted.must_be_own(asker)?;
+    let statuses = wanted.statuses(state);
     let (reading, asker) = (state.clone(), asker.clone());
     let (data, next) = state
-        .read_list(move |reader| match filter.of(reader, &asker)? {
-            Some(filter) => Walk::new(&filter, limit).page(&reading, reader, before),
-            None => Ok((Vec::new(), None)),
-        })
+        .read_list(
+            move |reader| match page_filter(&wanted, statuses.clone(), reader, &asker)? {
+                Some(filter) => Walk::new(&filter, limit).page(&reading, reader, before),
+                None => Ok((Vec::new(), None)),
+            },
+        )
         .await?;
     let next_cursor = next.map(|next| cursor_to(next, state.engine.event_ids()));
     let page = OrderPage { data, next_cursor };
     Ok((page::link(uri, page.next_cursor.as_deref()), Json(page)))
 }
 
-/// What a query asks for.
-struct Filter {
+/// As the store is asked; `None` where nothing can be found.
+fn page_filter(
+    wanted: &OrderFilter,
     statuses: Option<Vec<(LifecycleId, StateId)>>,
-    merchant: Option<String>,
-    reference: Option<String>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-}
-
-impl Filter {
-    fn read(state: &AppState, parameters: &mut Parameters) -> Self {
-        Self {
-            statuses: statuses(state, parameters),
-            merchant: parameters.text("merchant"),
-            reference: parameters.text("customer_reference"),
-            from: parameters.timestamp("from"),
-            to: parameters.timestamp("to"),
-        }
-    }
-
-    /// Whoever does not see everybody's names no other merchant.
-    fn must_be_own(&self, asker: &Principal) -> Result<(), Problem> {
-        match &self.merchant {
-            Some(merchant) if !asker.is_staff() && asker.client.as_deref() != Some(merchant) => Err(
-                Problem::forbidden("merchant names another client: you see your own orders only"),
-            ),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// As the store is asked; `None` where nothing can be found.
-    fn of(&self, reader: &mut dyn Reader, asker: &Principal) -> Result<Option<PageFilter>, Error> {
-        let owner = match asker.known_actor(reader)?.scope {
-            Scope::All => PageOwner::All,
-            Scope::Client(client) => PageOwner::Client(client),
-            Scope::Customer(customer) => PageOwner::Customer(customer),
-        };
-        let client = match &self.merchant {
-            None => None,
-            // Nobody has heard of it: it has no orders.
-            Some(merchant) => match Shared::known_client(reader, merchant)? {
-                None | Some(PartyId::NOBODY) => return Ok(None),
-                known @ Some(_) => known,
-            },
-        };
-        Ok(Some(PageFilter {
-            owner,
-            client,
-            reference: self.reference.as_deref().map(Into::into),
-            statuses: self.statuses.clone(),
-            created_from: self.from,
-            created_to: self.to,
-        }))
-    }
-}
-
-/// The statuses that are wanted, of every definition that there ever was; `None`: any.
-fn statuses(state: &AppState, parameters: &mut Parameters) -> Option<Vec<(LifecycleId, StateId)>> {
-    let named = parameters.text("lifecycle");
-    let status = parameters.text("status");
-    let phase = phase(parameters);
-    let is_active = is_active(parameters);
-    let mut definitions = state.engine.lifecycles();
-    if let Some(named) = &named {
-        let known = names(definitions.iter().map(|(_, lifecycle)| lifecycle.name()));
-        definitions.retain(|(_, lifecycle)| lifecycle.name() == named);
-        if definitions.is_empty() {
-            parameters.complain("lifecycle", "value", &format!("must be one of {known}"));
-            return None;
-        }
-    }
-    if let Some(status) = &status
-        && !definitions
-            .iter()
-            .any(|(_, lifecycle)| lifecycle.state_named(status).is_some())
-    {
-        let states = definitions.iter().flat_map(|(_, lifecycle)| lifecycle.states());
-        let known = names(states.map(|state| &*state.name));
-        parameters.complain("status", "value", &format!("must be one of {known}"));
-    }
-    if named.is_none() && status.is_none() && phase.is_none() && is_active.is_none() {
-        return None;
-    }
-    let is_wanted = |lifecycle: &Lifecycle, state: StateId| {
-        status
-            .as_deref()
-            .is_none_or(|status| lifecycle.state_name(state) == status)
-            && phase.is_none_or(|phase| lifecycle.state(state).is_some_and(|state| state.phase == phase))
-            && is_active.is_none_or(|is_active| lifecycle.is_final(state) != is_active)
+    reader: &mut dyn Reader,
+    asker: &Principal,
+) -> Result<Option<PageFilter>, Error> {
+    let client = match &wanted.merchant {
+        None => None,
+        // Nobody has heard of it: it has no orders.
+        Some(merchant) => match Shared::known_client(reader, merchant)? {
+            None | Some(PartyId::NOBODY) => return Ok(None),
+            known @ Some(_) => known,
+        },
     };
-    let mut wanted = Vec::new();
-    for (id, lifecycle) in &definitions {
-        let states = lifecycle.state_ids().filter(|state| is_wanted(lifecycle, *state));
-        wanted.extend(states.map(|state| (*id, state)));
-    }
-    Some(wanted)
-}
-
-fn phase(parameters: &mut Parameters) -> Option<Phase> {
-    let name = parameters.text("phase")?;
-    let phase = Phase::from_name(&name);
-    if phase.is_none() {
-        let known = Phase::ALL.map(Phase::name).join(", ");
-        parameters.complain("phase", "value", &format!("must be one of {known}"));
-    }
-    phase
-}
-
-fn is_active(parameters: &mut Parameters) -> Option<bool> {
-    let is_active = parameters.text("active")?.parse().ok();
-    if is_active.is_none() {
-        parameters.complain("active", "value", "must be true or false");
-    }
-    is_active
-}
-
-/// Names, each once and in order, as they are listed in a sentence.
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
+    Ok(Some(PageFilter {
+        owner: asker.known_actor(reader)?.scope,
+        client,
+        reference: wanted.reference.as_deref().map(Into::into),
+        statuses,
+        created_from: wanted.created_from,
+        created_to: wanted.created_to,
+    }))
 }
 
 /// The cursor before which one goes on: the id of an event, so that it neither counts orders nor can be made up.

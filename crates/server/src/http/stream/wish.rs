@@ -3,17 +3,15 @@
 use axum::http::HeaderMap;
 use model::command::{OrderRef, Scope};
 use model::ids::{OrderKey, PartyId, Position};
-use model::lifecycle::Phase;
 use model::public_id::PublicId;
-use model::time::Timestamp;
 use store::{PartyKind, Reader};
 
 use super::super::auth::Principal;
-use super::super::limits::NAME_CHARS;
+use super::super::order_filter::OrderFilter;
 use super::super::problem::Problem;
 use super::super::query::Parameters;
 use super::super::state::AppState;
-use crate::live::{Filter, Opening, Reset};
+use crate::live::{Filter, Opening, Reference, Reset};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -22,8 +20,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) struct Wish {
     after: Option<String>,
     order_id: Option<String>,
-    merchant: Option<String>,
-    filter: Filter,
+    orders: OrderFilter,
 }
 
 /// A stream that may be opened.
@@ -46,50 +43,9 @@ pub(super) fn must_have_no_token(parameters: &Parameters, names: &[&str]) -> Res
 impl Wish {
     /// Reads the filters and `after`. What is wrong is left for `parameters` to complain of.
     pub(super) fn read(state: &AppState, parameters: &mut Parameters) -> Self {
-        let lifecycle = parameters.text("lifecycle");
-        let status = parameters.text("status");
-        must_be_known(state, parameters, lifecycle.as_deref(), status.as_deref());
-        let phase = parameters.text("phase").and_then(|name| {
-            let phase = Phase::from_name(&name);
-            if phase.is_none() {
-                let names = Phase::ALL.map(Phase::name).join(", ");
-                parameters.complain("phase", "value", &format!("must be one of {names}"));
-            }
-            phase
-        });
-        let active = parameters.text("active").is_some_and(|text| {
-            if text != "true" {
-                parameters.complain("active", "value", "must be true, or left out");
-            }
-            true
-        });
-        let reference = parameters.text("customer_reference");
-        let merchant = parameters.text("merchant");
-        for (name, text) in [("customer_reference", &reference), ("merchant", &merchant)] {
-            if text
-                .as_ref()
-                .is_some_and(|text| text.chars().count() > NAME_CHARS)
-            {
-                parameters.complain(
-                    name,
-                    "length",
-                    &format!("must have at most {NAME_CHARS} characters"),
-                );
-            }
-        }
         Self {
             order_id: parameters.text("order_id"),
-            merchant,
-            filter: Filter {
-                lifecycle: lifecycle.map(Into::into),
-                status: status.map(Into::into),
-                phase,
-                active,
-                reference: reference.map(Into::into),
-                created_from: time(parameters, "from"),
-                created_to: time(parameters, "to"),
-                ..Filter::default()
-            },
+            orders: OrderFilter::read(state, parameters),
             after: parameters.text("after"),
         }
     }
@@ -136,11 +92,7 @@ impl Wish {
         Ok(Beginning {
             opening: Opening {
                 scope,
-                filter: Filter {
-                    order,
-                    client,
-                    ..self.filter
-                },
+                filter: filter(state, self.orders, order, client),
                 after,
                 head,
             },
@@ -150,14 +102,10 @@ impl Wish {
 
     /// The number of the merchant that is wished for, if it may be.
     async fn client(&self, state: &AppState, principal: &Principal) -> Result<Option<PartyId>, Problem> {
-        let Some(merchant) = &self.merchant else {
+        self.orders.must_be_own(principal)?;
+        let Some(merchant) = &self.orders.merchant else {
             return Ok(None);
         };
-        if !principal.is_staff() && principal.client.as_deref() != Some(merchant) {
-            return Err(Problem::forbidden(
-                "merchant names another party: you see your own orders only",
-            ));
-        }
         let name = merchant.clone();
         let known = state
             .read(move |reader| reader.party(PartyKind::Client, &name))
@@ -167,6 +115,25 @@ impl Wish {
             // Its first order may come at any time, and must be told.
             None => Ok(Some(state.engine.party(PartyKind::Client, merchant).await?)),
         }
+    }
+}
+
+/// What of the messages about these orders is wanted.
+fn filter(state: &AppState, orders: OrderFilter, order: Option<OrderKey>, client: Option<PartyId>) -> Filter {
+    let reference = orders.reference.map(|text| Reference {
+        contact_hash: state.engine.store().identity().contact_hash(&text),
+        text: text.into(),
+    });
+    Filter {
+        lifecycle: orders.lifecycle.map(Into::into),
+        status: orders.status.map(Into::into),
+        phase: orders.phase,
+        is_active: orders.is_active,
+        order,
+        client,
+        reference,
+        created_from: orders.created_from,
+        created_to: orders.created_to,
     }
 }
 
@@ -199,57 +166,4 @@ fn look(
 
 fn unknown_order() -> Problem {
     Problem::not_found("no order has the id that order_id says")
-}
-
-/// A status is one of the lifecycle that is named, or of any.
-fn must_be_known(
-    state: &AppState,
-    parameters: &mut Parameters,
-    lifecycle: Option<&str>,
-    status: Option<&str>,
-) {
-    let all: Vec<_> = state
-        .engine
-        .lifecycles()
-        .into_iter()
-        .map(|(_, lifecycle)| lifecycle)
-        .collect();
-    if let Some(name) = lifecycle
-        && !all.iter().any(|known| known.name() == name)
-    {
-        let mut names: Vec<&str> = all.iter().map(|known| known.name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        parameters.complain(
-            "lifecycle",
-            "value",
-            &format!("must be one of {}", names.join(", ")),
-        );
-        return;
-    }
-    let mut asked = all
-        .iter()
-        .filter(|known| lifecycle.is_none_or(|name| known.name() == name));
-    if let Some(status) = status
-        && !asked.any(|known| known.state_named(status).is_some())
-    {
-        let message = match lifecycle {
-            Some(name) => format!("is no status of the lifecycle {name}"),
-            None => "is no status of any lifecycle".to_owned(),
-        };
-        parameters.complain("status", "value", &message);
-    }
-}
-
-fn time(parameters: &mut Parameters, name: &'static str) -> Option<Timestamp> {
-    let text = parameters.text(name)?;
-    let time = Timestamp::parse(&text).ok();
-    if time.is_none() {
-        parameters.complain(
-            name,
-            "format",
-            "must be a time such as 2026-01-31T10:00:00Z (RFC 3339)",
-        );
-    }
-    time
 }

@@ -1,16 +1,17 @@
 //! Pages of orders by key.
 
 use model::StateId;
+use model::command::Scope;
 use model::ids::{LifecycleId, OrderKey, Owner, PartyId};
 use model::time::{Span, Timestamp};
 use store::limits::{BLOCK_ORDERS, PAGE_SCAN};
-use store::{OrderPage, OrderRecord, PageFilter, PageOwner, Store};
+use store::{OrderPage, OrderRecord, PageFilter, Store};
 
 use crate::backend::Backend;
 use crate::orders::{Clerk, Wish, created, id, reported};
 
 const ANY: PageFilter = PageFilter {
-    owner: PageOwner::All,
+    owner: Scope::All,
     client: None,
     reference: None,
     statuses: None,
@@ -109,9 +110,9 @@ fn is_wanted(filter: &PageFilter, order: &OrderRecord) -> bool {
     let Owner { client, customer, .. } = order.head.owner;
     let contact = CONTACTS.get(usize::try_from(order.head.order.get() % 1_000).unwrap());
     let owned = match filter.owner {
-        PageOwner::All => true,
-        PageOwner::Client(owner) => client == owner,
-        PageOwner::Customer(owner) => customer == owner && owner != PartyId::NOBODY,
+        Scope::All => true,
+        Scope::Client(owner) => client == owner,
+        Scope::Customer(owner) => customer == owner && owner != PartyId::NOBODY,
     };
     let reference = filter.reference.as_ref();
     let status = (order.head.lifecycle, order.head.status);
@@ -134,12 +135,12 @@ pub(super) fn pages_by_key_are_those_of_a_naive_filter(backend: &dyn Backend) {
     let all = all(&*store);
     let (one, three) = (PartyId::new(1), PartyId::new(3));
     let owners = [
-        PageOwner::All,
-        PageOwner::Client(one),
-        PageOwner::Client(PartyId::NOBODY),
-        PageOwner::Customer(three),
-        PageOwner::Customer(PartyId::NOBODY),
-        PageOwner::Customer(PartyId::new(9)),
+        Scope::All,
+        Scope::Client(one),
+        Scope::Client(PartyId::NOBODY),
+        Scope::Customer(three),
+        Scope::Customer(PartyId::NOBODY),
+        Scope::Customer(PartyId::new(9)),
     ];
     let picked_up = status(&clerk, "parcel", "picked_up");
     let statuses = [
@@ -197,7 +198,7 @@ pub(super) fn pages_of_a_time_have_the_first_instant_and_not_the_last(backend: &
         (Some(later(made_at(2 * BLOCK_ORDERS + 299))), None),
         (Some(Timestamp::MAX), Some(Timestamp::from_nanos(0))),
     ];
-    for owner in [PageOwner::All, PageOwner::Client(PartyId::new(2))] {
+    for owner in [Scope::All, Scope::Client(PartyId::new(2))] {
         for statuses in [None, Some(vec![status(&clerk, "food", "PLACED")])] {
             for (created_from, created_to) in times {
                 let filter = PageFilter {
@@ -275,7 +276,7 @@ pub(super) fn a_page_that_has_looked_at_enough_says_where_to_go_on(backend: &dyn
     let picked_up = status(&clerk, "parcel", "picked_up");
     let food = status(&clerk, "food", "PLACED");
     let (client, customer) = (PartyId::new(1), PartyId::new(1));
-    for owner in [PageOwner::Client(client), PageOwner::Customer(customer)] {
+    for owner in [Scope::Client(client), Scope::Customer(customer)] {
         let filter = |status| PageFilter {
             owner,
             statuses: Some(vec![status]),

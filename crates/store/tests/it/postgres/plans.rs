@@ -1,10 +1,10 @@
 //! How statements find what they look for: by index, and no more rows than there are to be found.
 
-use model::command::OrderRef;
+use model::command::{OrderRef, Scope};
 use model::ids::{OrderKey, PartyId, Position};
 use model::time::Timestamp;
 use store::limits::BLOCK_ORDERS;
-use store::{CommitId, OrderFilter, PageFilter, PageOwner, Store, StoredLifecycle};
+use store::{CommitId, OrderFilter, PageFilter, Store, StoredLifecycle};
 
 use super::Peer;
 use crate::backend::{Backend, PostgresDatabase};
@@ -101,7 +101,7 @@ fn a_page_by_key_looks_at_no_more_orders_than_it_must() {
     };
     let stored = fill(&database);
     let any = PageFilter {
-        owner: PageOwner::All,
+        owner: Scope::All,
         client: None,
         reference: None,
         statuses: None,
@@ -109,7 +109,7 @@ fn a_page_by_key_looks_at_no_more_orders_than_it_must() {
         created_to: None,
     };
     let of_client = PageFilter {
-        owner: PageOwner::Client(PartyId::new(1)),
+        owner: Scope::Client(PartyId::new(1)),
         ..any.clone()
     };
     let in_status = |filter: &PageFilter, status: &str| PageFilter {

@@ -168,7 +168,7 @@ async fn the_pages_of_a_history_join() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_customer_is_not_told_who_did_what() {
+async fn a_customer_is_told_who_did_what_and_why() {
     let front = seeded().await;
     let id = delivery_of(&front, &ann()).await;
     set_status(
@@ -179,10 +179,11 @@ async fn a_customer_is_not_told_who_did_what() {
     .await
     .is(200);
     let page = front.get(&ann(), &path(&id, "/history")).await.is(200);
-    for event in page["data"].as_array().unwrap() {
-        assert_eq!(event["actor"], Value::Null, "{event}");
-    }
-    assert_eq!(history(&front, &id).await[1]["actor"], "an-admin");
+    let event = &page["data"][1];
+    assert_eq!(
+        (&event["actor"], &event["reason"]),
+        (&json!("an-admin"), &json!("on its way"))
+    );
     front.end().await;
 }
 
