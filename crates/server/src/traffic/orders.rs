@@ -12,6 +12,7 @@ use model::public_id::PublicId;
 use model::time::{Span, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
 
 use super::people::{Buyer, Merchant};
 use super::told;
@@ -51,23 +52,28 @@ pub struct OrderTraffic {
 }
 
 impl OrderTraffic {
-    /// Runs until `end`.
+    /// Runs until `end`, and until what was submitted by then is answered.
     ///
     /// # Errors
     /// [`Failure`], at once, if the parties it acts for cannot be stored.
     pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Failure> {
         let pause = Duration::from_secs_f64(1.0 / self.rate.max(0.001));
+        let (stop, mut stopped) = watch::channel(false);
         let work = async {
             let mut town = Town::of(self).await?;
-            loop {
+            while !*stopped.borrow() {
                 town.go_on().await;
-                tokio::time::sleep(pause).await;
+                // An elapsed time and an end are both what is waited for.
+                drop(tokio::time::timeout(pause, stopped.wait_for(|stopped| *stopped)).await);
             }
+            Ok(())
         };
-        tokio::select! {
-            () = end => Ok(()),
-            failed = work => failed,
-        }
+        let end = async {
+            end.await;
+            stop.send_replace(true);
+            Ok(())
+        };
+        tokio::try_join!(work, end).map(|((), ())| ())
     }
 }
 
