@@ -81,6 +81,8 @@ impl Left {
             return;
         };
         let next = take_over.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What came is next to nothing, and lies in the library's buffer.
+        let came = Bytes::copy_from_slice(&{ came });
         let head = head(&response, next.is_none());
         let body = match &next {
             Some(_) => Body::empty(),

@@ -5,13 +5,13 @@ use std::time::Duration;
 /// Limits that tests set lower.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Messages that wait for one reader. At 2,000 a second to one stream, an eighth of a second; for a browser that takes a few a second,
-    /// a minute.
+    /// Messages that wait for one reader. At 2,000 a second to one stream, half a second: a client that collects its garbage, or a busy machine,
+    /// is not slow yet.
     pub buffered_messages: usize,
-    /// Bytes of messages that wait for one reader, but for one message that is longer by itself: as many of a usual size (some 400 bytes).
+    /// Bytes of messages that wait for one reader, but for one message that is longer by itself: as many of a usual size (some 450 bytes).
     pub buffered_bytes: usize,
     /// Bytes of messages in memory, over all streams, of which those that many streams share count once. Above it nothing is added to a buffer that is not
-    /// empty. A twentieth of what 10,000 streams could take, none of them sharing any.
+    /// empty. 150,000 of a usual size.
     pub messages_bytes: usize,
     /// How far behind the log a stream may begin, unless it is on one order: a second of reading on the embedded store, and some seconds over
     /// PostgreSQL. Who was away for longer reads its lists again, which is cheaper for both.
@@ -21,8 +21,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            buffered_messages: 256,
-            buffered_bytes: 128 * 1024,
+            buffered_messages: 1_024,
+            buffered_bytes: 512 * 1024,
             messages_bytes: 64 * 1024 * 1024,
             behind_entries: 1_000_000,
         }
