@@ -60,7 +60,8 @@ pub const PASSWORDS_AT_ONCE: usize = 2;
 pub const LOGIN_FREE_BY_NAME: u32 = 20;
 /// The same from one address, for all names: an office behind one address has more people than one.
 pub const LOGIN_FREE_BY_ADDRESS: u32 = 100;
-/// The longest that a further try has to wait: an attacker keeps the owner out for no longer, and guesses twelve times an hour.
+/// The longest that a further try has to wait: an attacker keeps the owner out for no longer, and guesses twelve times an hour from each
+/// address.
 pub const LOGIN_LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The same for an address: the many who may share it are let in one after the other, and whoever tries one password on many names still
 /// does so three thousand times a day at most.

@@ -5,6 +5,9 @@
 //! addresses, does not move it. So an attacker delays the owner by [`LOGIN_LONGEST_WAIT`] at most, unless both come from one address. Who
 //! shares an address with many waits for it far shorter, and a right password uses up nobody's turn.
 //!
+//! A user's name and address count apart, as two names: were they one, who is told to wait for the one would learn that it belongs to the
+//! other.
+//!
 //! It is kept in memory, on each node by itself, and bounded: what was touched longest ago is forgotten first.
 
 use std::collections::HashMap;
