@@ -39,8 +39,9 @@ pub(super) const NEAR_ENTRIES: i64 = 10_000;
 pub(super) const REPLAYED_ORDERS: usize = 64;
 /// See [`REPLAYED_ORDERS`].
 pub(super) const REPLAYED_ENTRIES: u32 = 2_000;
-/// Between two reads of the log: what is written meanwhile is read at once. A fiftieth of what a message may take, and 250 reads a second at most.
-pub(super) const GATHER: Duration = Duration::from_millis(4);
+/// Between two reads of the log: what is written meanwhile is read at once. A twenty-fifth of what a message may take, and 100 reads a second at
+/// most: each costs ingest a moment, whatever it finds.
+pub(super) const GATHER: Duration = Duration::from_millis(10);
 /// Before the log is read again where that has failed.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Orders whose public ids are remembered, twice this at most: some 10 MB.
