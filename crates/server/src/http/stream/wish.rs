@@ -1,5 +1,7 @@
 //! What a request wants of a stream: its filters, and where to begin.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use model::command::{OrderRef, Scope};
 use model::ids::{OrderKey, PartyId, Position};
@@ -42,7 +44,7 @@ pub(super) fn must_have_no_token(parameters: &Parameters, names: &[&str]) -> Res
 
 impl Wish {
     /// Reads the filters and `after`. What is wrong is left for `parameters` to complain of.
-    pub(super) fn read(state: &AppState, parameters: &mut Parameters) -> Self {
+    fn read(state: &AppState, parameters: &mut Parameters) -> Self {
         Self {
             order_id: parameters.text("order_id"),
             orders: OrderFilter::read(state, parameters),
@@ -50,7 +52,15 @@ impl Wish {
         }
     }
 
-    /// Takes `Last-Event-ID` for `after`, as browsers that come back send it.
+    /// All that a request says.
+    pub(super) fn of_all(state: &AppState, mut parameters: Parameters) -> Result<Self, Problem> {
+        let wish = Self::read(state, &mut parameters);
+        parameters.finish()?;
+        Ok(wish)
+    }
+
+    /// Takes `Last-Event-ID` for `after`. Who comes back asks for the URL that it began with, and says by this where it has come to since
+    /// (WHATWG HTML, 9.2.3).
     pub(super) fn resume_by(&mut self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut values = headers.get_all(LAST_EVENT_ID).iter();
         let Some(value) = values.next().filter(|value| !value.is_empty()) else {
@@ -58,23 +68,41 @@ impl Wish {
         };
         // What is no text is no cursor, and is told so on the stream.
         let told = value.to_str().unwrap_or("?").to_owned();
-        if values.next().is_some() || self.after.as_ref().is_some_and(|after| *after != told) {
-            return Err(Problem::field(
-                "after",
-                "value",
-                "differs from Last-Event-ID: send one of them, once",
-            ));
+        if values.next().is_some() {
+            return Err(Problem::field("Last-Event-ID", "value", "must be sent once"));
         }
         self.after = Some(told);
         Ok(())
+    }
+
+    /// Whether what is wished for may be seen. Writes nothing.
+    pub(super) async fn is_allowed(
+        self,
+        state: &AppState,
+        principal: &Arc<Principal>,
+    ) -> Result<(), Problem> {
+        self.orders.must_be_own(principal)?;
+        let order_id = self.order()?;
+        let asker = principal.clone();
+        let looked = state
+            .read(move |reader| {
+                let scope = asker.known_actor(reader)?.scope;
+                look(reader, order_id.as_ref(), scope)
+            })
+            .await?;
+        looked.map(drop)
+    }
+
+    fn order(&self) -> Result<Option<PublicId>, Problem> {
+        let order_id = self.order_id.as_deref().map(PublicId::new).transpose();
+        order_id.map_err(|_| unknown_order())
     }
 
     /// Whether what is wished for may be seen, and where it begins.
     pub(super) async fn begin(self, state: &AppState, principal: &Principal) -> Result<Beginning, Problem> {
         let client = self.client(state, principal).await?;
         let scope = scope(state, principal).await?;
-        let order_id = self.order_id.as_deref().map(PublicId::new).transpose();
-        let order_id = order_id.map_err(|_| unknown_order())?;
+        let order_id = self.order()?;
         let looked = state
             .read(move |reader| look(reader, order_id.as_ref(), scope))
             .await?;
