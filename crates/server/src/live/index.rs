@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use model::Entry;
 use store::{Interest, Wanted};
 
@@ -57,6 +57,22 @@ impl Index {
         }
     }
 
+    /// Removes many, in one go over all.
+    pub(super) fn remove_all(&mut self, streams: &[Arc<Shared>]) {
+        if streams.is_empty() {
+            return;
+        }
+        let removed: HashSet<*const Shared> = streams.iter().map(Arc::as_ptr).collect();
+        let stays = |stream: &Arc<Shared>| !removed.contains(&Arc::as_ptr(stream));
+        keep(&mut self.orders, stays);
+        keep(&mut self.clients, stays);
+        keep(&mut self.customers, stays);
+        self.all.retain(stays);
+        self.nowhere.retain(stays);
+        self.len = self.iter().count();
+        self.interest = None;
+    }
+
     /// All of them, by whatever they are found.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
         let listed = self.orders.values();
@@ -106,6 +122,13 @@ fn remove_from<K: Eq + Hash>(
         lists.remove(key);
     }
     removed
+}
+
+fn keep<K: Eq + Hash>(lists: &mut HashMap<K, Vec<Arc<Shared>>>, stays: impl Fn(&Arc<Shared>) -> bool) {
+    lists.retain(|_, list| {
+        list.retain(&stays);
+        !list.is_empty()
+    });
 }
 
 fn take_out(list: &mut Vec<Arc<Shared>>, stream: &Arc<Shared>) -> bool {

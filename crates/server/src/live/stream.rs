@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use model::command::Scope;
 use model::ids::Position;
 
 use super::filter::{Filter, Route};
 use super::hub::Hub;
-use super::limits::{KEPT_PLACES, Limits};
+use super::limits::{KEPT_PLACES, Limits, SLOW_TIME};
 use super::rendered::{Candidate, Rendered};
 
 /// Why a stream was closed.
@@ -48,6 +49,8 @@ pub enum Reset {
     TooOld,
     /// What was written since is archived.
     Archived,
+    /// What was written since is damaged, or takes too long to read.
+    Unreadable,
 }
 
 impl Reset {
@@ -58,6 +61,7 @@ impl Reset {
             Self::Unknown => "unknown",
             Self::TooOld => "too_old",
             Self::Archived => "archived",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -86,7 +90,9 @@ pub(super) enum WhenFull {
 pub(super) enum Offered {
     /// The stream has it, or had it before.
     Has,
-    /// The stream takes nothing now.
+    /// The stream takes nothing from now on.
+    Filled,
+    /// The stream has taken nothing for some time.
     Left,
 }
 
@@ -110,6 +116,8 @@ struct State {
     /// Whether what is written is handed over as it comes.
     is_live: bool,
     stall: Stall,
+    /// Since when its reader has taken nothing, if there is something to be taken.
+    waits_since: Instant,
     closed: Option<Closed>,
     reader: Option<Waker>,
 }
@@ -143,6 +151,7 @@ impl Shared {
                 read: after,
                 is_live: false,
                 stall: Stall::No,
+                waits_since: Instant::now(),
                 closed: None,
                 reader: None,
             }),
@@ -158,8 +167,8 @@ impl Shared {
         self.scope.covers(&candidate.entry.owner) && self.filter.admits(candidate)
     }
 
-    /// Hands a message over. `is_tight`: there are so many that only an empty buffer takes one more.
-    pub(super) fn offer(&self, message: &Arc<Rendered>, is_tight: bool, when_full: WhenFull) -> Offered {
+    /// Hands a message over. `room`: bytes that one buffer may have now; an empty one takes whatever comes.
+    pub(super) fn offer(&self, message: &Arc<Rendered>, room: usize, when_full: WhenFull) -> Offered {
         let mut state = self.lock();
         if !state.takes() {
             return Offered::Left;
@@ -167,9 +176,7 @@ impl Shared {
         if message.position <= state.has {
             return Offered::Has;
         }
-        let fits = state.queue.len() < self.limits.buffered_messages
-            && state.bytes + message.bytes() <= self.limits.buffered_bytes
-            && !is_tight;
+        let fits = state.queue.len() < self.limits.buffered_messages && state.bytes + message.bytes() <= room;
         if !fits && !state.queue.is_empty() {
             match when_full {
                 WhenFull::Close => state.close(Closed::Slow),
@@ -178,10 +185,13 @@ impl Shared {
                     state.has = Position::new(message.position.get() - 1);
                 }
             }
-            return Offered::Left;
+            return Offered::Filled;
         }
         state.has = message.position;
         state.bytes += message.bytes();
+        if state.queue.is_empty() {
+            state.waits_since = Instant::now();
+        }
         state.queue.push_back(Queued::Message(message.clone()));
         wake(state);
         Offered::Has
@@ -286,6 +296,7 @@ impl Stream {
             state.reader = Some(context.waker().clone());
             return Poll::Pending;
         };
+        state.waits_since = Instant::now();
         let item = match queued {
             Queued::Message(message) => {
                 state.bytes -= message.bytes();
@@ -302,7 +313,10 @@ impl Stream {
             // It had much to say once.
             state.queue = VecDeque::new();
         }
-        let has_room = state.queue.len() <= self.shared.limits.buffered_messages / 2;
+        // Whichever was full: with room for one more message it would be full again at once, and a page read for each.
+        let limits = &self.shared.limits;
+        let has_room =
+            state.queue.len() <= limits.buffered_messages / 2 && state.bytes <= limits.buffered_bytes / 2;
         if state.stall == Stall::Full && has_room {
             state.stall = Stall::Told;
             drop(state);
@@ -337,7 +351,11 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let why = self.shared.lock().closed;
+        let state = self.shared.lock();
+        // Who takes nothing for long is cut off by whoever writes to the socket.
+        let is_slow = !state.queue.is_empty() && state.waits_since.elapsed() >= SLOW_TIME;
+        let why = state.closed.or_else(|| is_slow.then_some(Closed::Slow));
+        drop(state);
         self.hub.left(&self.shared, why);
     }
 }
