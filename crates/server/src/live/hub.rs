@@ -198,7 +198,8 @@ fn follow(core: &Arc<Core>, runtime: &runtime::Handle) {
         if catch_unwind(AssertUnwindSafe(|| follower.run(runtime))).is_err() {
             core.counters.failed();
             tracing::error!("the follower of the log failed and begins anew: its streams were closed");
-            runtime.block_on(tokio::time::sleep(RETRY_PAUSE));
+            // Made within the runtime, whose clock it goes by.
+            runtime.block_on(async { tokio::time::sleep(RETRY_PAUSE).await });
         }
     }
 }
