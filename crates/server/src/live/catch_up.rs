@@ -93,7 +93,7 @@ impl CatchUp {
     }
 
     pub(super) fn add(&mut self, stream: Arc<Shared>) {
-        match stream.route {
+        match stream.route() {
             Route::Order(_) => self.replays.push_back(stream),
             Route::Client(_) | Route::Customer(_) | Route::All | Route::Nowhere => self.waiting.push(stream),
         }
@@ -101,7 +101,7 @@ impl CatchUp {
 
     pub(super) fn remove(&mut self, stream: &Arc<Shared>) {
         let is_it = |found: &Arc<Shared>| Arc::ptr_eq(found, stream);
-        match stream.route {
+        match stream.route() {
             Route::Order(_) => self.replays.retain(|found| !is_it(found)),
             Route::Client(_) | Route::Customer(_) | Route::All | Route::Nowhere => {
                 self.waiting.retain(|found| !is_it(found));
@@ -248,7 +248,7 @@ impl CatchUp {
 }
 
 fn order_of(stream: &Arc<Shared>) -> Option<OrderKey> {
-    match stream.route {
+    match stream.route() {
         Route::Order(order) => Some(order),
         Route::Client(_) | Route::Customer(_) | Route::All | Route::Nowhere => None,
     }
@@ -260,8 +260,7 @@ impl Pass {
         if self.members.is_empty() {
             return Ok(Turn::Done);
         }
-        let interest = self.members.interest();
-        let page = match read(work.core, work.labels, self.at, &interest) {
+        let page = match read(work.core, work.labels, self.at, &mut self.members) {
             Ok(page) => page,
             Err(Error::Archived) => return Ok(self.goes_on_without(work, Reset::Archived)),
             Err(error @ Error::Damaged(_)) => {

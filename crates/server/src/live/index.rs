@@ -31,7 +31,7 @@ impl Index {
     }
 
     pub(super) fn insert(&mut self, stream: Arc<Shared>) {
-        let list = match stream.route {
+        let list = match stream.route() {
             Route::Order(order) => self.orders.entry(order).or_default(),
             Route::Client(client) => self.clients.entry(client).or_default(),
             Route::Customer(customer) => self.customers.entry(customer).or_default(),
@@ -44,7 +44,7 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, stream: &Arc<Shared>) {
-        let removed = match stream.route {
+        let removed = match stream.route() {
             Route::Order(order) => remove_from(&mut self.orders, &order, stream),
             Route::Client(client) => remove_from(&mut self.clients, &client, stream),
             Route::Customer(customer) => remove_from(&mut self.customers, &customer, stream),
@@ -78,6 +78,31 @@ impl Index {
         let listed = self.orders.values();
         let listed = listed.chain(self.clients.values()).chain(self.customers.values());
         listed.flatten().chain(&self.all).chain(&self.nowhere)
+    }
+
+    /// The names of clients that any of them waits for, each once.
+    pub(super) fn awaited(&self) -> Vec<Box<str>> {
+        let awaited = self.nowhere.iter().filter_map(|stream| stream.awaits());
+        let mut awaited: Vec<Box<str>> = awaited.map(Into::into).collect();
+        awaited.sort_unstable();
+        awaited.dedup();
+        awaited
+    }
+
+    /// Whoever waits for one of these is found by its number from now on.
+    pub(super) fn arrive(&mut self, arrived: &[(Box<str>, PartyId)]) {
+        let number = |stream: &Arc<Shared>| {
+            let name = stream.awaits()?;
+            let mut arrived = arrived.iter();
+            arrived.find_map(|(found, client)| (**found == *name).then_some(*client))
+        };
+        for stream in std::mem::take(&mut self.nowhere) {
+            self.len -= 1;
+            if let Some(client) = number(&stream) {
+                stream.arrives(client);
+            }
+            self.insert(stream);
+        }
     }
 
     /// Those that an entry concerns, by its order and owner.

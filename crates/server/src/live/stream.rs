@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use model::command::Scope;
-use model::ids::Position;
+use model::ids::{PartyId, Position};
 
 use super::filter::{Filter, Route};
 use super::hub::Hub;
@@ -98,7 +98,9 @@ pub(super) enum Offered {
 
 /// A stream, as the follower and its reader share it.
 pub(super) struct Shared {
-    pub(super) route: Route,
+    route: Route,
+    /// The number of the newcomer that it waits for.
+    arrived: OnceLock<PartyId>,
     scope: Scope,
     filter: Filter,
     limits: Limits,
@@ -141,6 +143,7 @@ impl Shared {
     pub(super) fn new(scope: Scope, filter: Filter, after: Position, limits: Limits) -> Self {
         Self {
             route: Route::of(scope, &filter),
+            arrived: OnceLock::new(),
             scope,
             filter,
             limits,
@@ -162,9 +165,28 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// By what it is found.
+    pub(super) fn route(&self) -> Route {
+        self.arrived
+            .get()
+            .map_or(self.route, |client| Route::Client(*client))
+    }
+
+    /// The name of the client that it waits for, of whom nothing is known yet.
+    pub(super) fn awaits(&self) -> Option<&str> {
+        let newcomer = self.filter.newcomer.as_deref();
+        newcomer.filter(|_| self.arrived.get().is_none())
+    }
+
+    /// The client that it waited for has a number. From now on it is found by that.
+    pub(super) fn arrives(&self, client: PartyId) {
+        // Set here and nowhere else, once.
+        self.arrived.set(client).ok();
+    }
+
     /// Whether it may be told of an entry, and wants to be.
     pub(super) fn wants(&self, candidate: &Candidate<'_>) -> bool {
-        self.scope.covers(&candidate.entry.owner) && self.filter.admits(candidate)
+        self.scope.covers(&candidate.entry.owner) && self.awaits().is_none() && self.filter.admits(candidate)
     }
 
     /// Hands a message over. `room`: bytes that one buffer may have now; an empty one takes whatever comes.

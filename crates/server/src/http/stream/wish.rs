@@ -87,7 +87,7 @@ impl Wish {
         let looked = state
             .read(move |reader| {
                 let scope = asker.known_actor(reader)?.scope;
-                look(reader, order_id.as_ref(), scope)
+                look(reader, order_id.as_ref(), None, scope)
             })
             .await?;
         looked.map(drop)
@@ -100,13 +100,14 @@ impl Wish {
 
     /// Whether what is wished for may be seen, and where it begins.
     pub(super) async fn begin(self, state: &AppState, principal: &Principal) -> Result<Beginning, Problem> {
-        let client = self.client(state, principal).await?;
+        self.orders.must_be_own(principal)?;
         let scope = scope(state, principal).await?;
         let order_id = self.order()?;
+        let merchant = self.orders.merchant.clone();
         let looked = state
-            .read(move |reader| look(reader, order_id.as_ref(), scope))
+            .read(move |reader| look(reader, order_id.as_ref(), merchant.as_deref(), scope))
             .await?;
-        let (order, head) = looked?;
+        let Looked { order, client, head } = looked?;
         let told = self
             .after
             .as_deref()
@@ -127,23 +128,6 @@ impl Wish {
             reset,
         })
     }
-
-    /// The number of the merchant that is wished for, if it may be.
-    async fn client(&self, state: &AppState, principal: &Principal) -> Result<Option<PartyId>, Problem> {
-        self.orders.must_be_own(principal)?;
-        let Some(merchant) = &self.orders.merchant else {
-            return Ok(None);
-        };
-        let name = merchant.clone();
-        let known = state
-            .read(move |reader| reader.party(PartyKind::Client, &name))
-            .await?;
-        match known {
-            Some(known) => Ok(Some(known)),
-            // Its first order may come at any time, and must be told.
-            None => Ok(Some(state.engine.party(PartyKind::Client, merchant).await?)),
-        }
-    }
 }
 
 /// What of the messages about these orders is wanted.
@@ -152,7 +136,10 @@ fn filter(state: &AppState, orders: OrderFilter, order: Option<OrderKey>, client
         contact_hash: state.engine.store().identity().contact_hash(&text),
         text: text.into(),
     });
+    // Its first order may come at any time, and is told.
+    let newcomer = orders.merchant.filter(|_| client.is_none());
     Filter {
+        newcomer: newcomer.map(Into::into),
         lifecycle: orders.lifecycle.map(Into::into),
         status: orders.status.map(Into::into),
         phase: orders.phase,
@@ -173,12 +160,22 @@ async fn scope(state: &AppState, principal: &Principal) -> Result<Scope, Problem
     Ok(principal.actor(&state.engine).await?.scope)
 }
 
-/// The order that is wished for, if it is there and may be seen, and where the log ends.
+/// What the store knows of a wish.
+struct Looked {
+    order: Option<OrderKey>,
+    /// The merchant, if anything is known of it.
+    client: Option<PartyId>,
+    /// Where the log ends.
+    head: Position,
+}
+
+/// Looks for the order that is wished for, which may have to be there and to be seen, and for the merchant.
 fn look(
     reader: &mut dyn Reader,
     order_id: Option<&PublicId>,
+    merchant: Option<&str>,
     scope: Scope,
-) -> Result<Result<(Option<OrderKey>, Position), Problem>, store::Error> {
+) -> Result<Result<Looked, Problem>, store::Error> {
     let order = match order_id {
         None => None,
         Some(id) => match reader.order(&OrderRef::Public(id.clone()))? {
@@ -189,7 +186,12 @@ fn look(
             Some(order) => Some(order.head.order),
         },
     };
-    Ok(Ok((order, reader.last_position()?)))
+    let client = match merchant {
+        None => None,
+        Some(name) => reader.party(PartyKind::Client, name)?,
+    };
+    let head = reader.last_position()?;
+    Ok(Ok(Looked { order, client, head }))
 }
 
 fn unknown_order() -> Problem {
