@@ -77,7 +77,7 @@ impl Wish {
 
     /// Whether what is wished for may be seen. Writes nothing.
     pub(super) async fn is_allowed(
-        self,
+        &self,
         state: &AppState,
         principal: &Arc<Principal>,
     ) -> Result<(), Problem> {
