@@ -36,6 +36,9 @@ pub enum StartError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
+    /// The system gives no thread to follow the log.
+    #[error("the system gives no thread ({0}): raise the number of threads or processes that it may have")]
+    Thread(std::io::ErrorKind),
 }
 
 impl StartError {
@@ -44,7 +47,7 @@ impl StartError {
         match self {
             Self::Open(error) => error.is_worth_waiting(),
             Self::Store(error) => error.may_pass(),
-            Self::WriterDied | Self::Unfinished | Self::Random(_) => false,
+            Self::WriterDied | Self::Unfinished | Self::Random(_) | Self::Thread(_) => false,
         }
     }
 }

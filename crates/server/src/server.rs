@@ -191,8 +191,12 @@ impl Server {
     /// Serves until `shutdown` ends; then takes no more, finishes what was accepted, and closes the store.
     ///
     /// # Errors
-    /// [`StartError::WriterDied`], [`StartError::Unfinished`].
+    /// [`StartError::Thread`], before anything is served; [`StartError::WriterDied`], [`StartError::Unfinished`].
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+        if let Err(error) = self.http.follow_log() {
+            self.app.stop().await?;
+            return Err(StartError::Thread(error.kind()));
+        }
         let (stop, stopped) = watch::channel(false);
         let until_stop = |mut stopped: watch::Receiver<bool>| async move {
             // The sender lives as long as this does.

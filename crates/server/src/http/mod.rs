@@ -194,6 +194,14 @@ impl Http {
         Ok(Self { router, state })
     }
 
+    /// Begins to follow the log for live streams, within a runtime, until it has served.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn follow_log(&self) -> std::io::Result<()> {
+        self.state.live.start()
+    }
+
     /// Serves until `shutdown` ends, then finishes what is under way. Whether that was done within `grace`.
     pub async fn serve(
         self,
@@ -207,7 +215,7 @@ impl Http {
         };
         let unread_time = self.state.room.slowest_time();
         let live = self.state.live.clone();
-        if let Err(error) = live.start() {
+        if let Err(error) = self.follow_log() {
             tracing::error!(error.detail = %error, "the system gives no thread to follow the log: live streams are not told of anything");
         }
         let shutdown = {

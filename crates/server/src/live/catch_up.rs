@@ -64,6 +64,8 @@ impl Work<'_> {
 pub(super) struct CatchUp {
     /// On one order each.
     replays: VecDeque<Arc<Shared>>,
+    /// How many of the first of these are read one by one, as one of them could not be read.
+    singly: usize,
     /// For the next pass.
     waiting: Vec<Arc<Shared>>,
     near: Option<Pass>,
@@ -91,7 +93,7 @@ impl CatchUp {
     }
 
     pub(super) fn add(&mut self, stream: Arc<Shared>) {
-        match stream.route {
+        match stream.route() {
             Route::Order(_) => self.replays.push_back(stream),
             Route::Client(_) | Route::Customer(_) | Route::All | Route::Nowhere => self.waiting.push(stream),
         }
@@ -99,7 +101,7 @@ impl CatchUp {
 
     pub(super) fn remove(&mut self, stream: &Arc<Shared>) {
         let is_it = |found: &Arc<Shared>| Arc::ptr_eq(found, stream);
-        match stream.route {
+        match stream.route() {
             Route::Order(_) => self.replays.retain(|found| !is_it(found)),
             Route::Client(_) | Route::Customer(_) | Route::All | Route::Nowhere => {
                 self.waiting.retain(|found| !is_it(found));
@@ -165,10 +167,40 @@ impl CatchUp {
 
     /// Reads the histories of some orders and hands them to the streams on them.
     fn replay(&mut self, work: &mut Work<'_>) -> Result<(), Error> {
-        let some = self.replays.len().min(REPLAYED_ORDERS);
+        let some = if self.singly > 0 { 1 } else { REPLAYED_ORDERS };
+        let some = some.min(self.replays.len());
         let streams: Vec<Arc<Shared>> = self.replays.drain(..some).collect();
+        self.singly = self.singly.saturating_sub(1);
+        match (self.replay_of(work, &streams), &*streams) {
+            (Ok(()), _) => Ok(()),
+            (Err(error @ (Error::Damaged(_) | Error::ReadTooLong)), [stream]) => {
+                tracing::warn!(error.detail = %error, "an order's history cannot be read: a stream on it goes on without");
+                work.resets(stream, Reset::Unreadable);
+                Ok(())
+            }
+            (Err(Error::Damaged(_) | Error::ReadTooLong), _) => {
+                // The others need not wait for it.
+                self.singly = streams.len();
+                self.come_first(streams);
+                Ok(())
+            }
+            (Err(error), _) => {
+                // They are as far as they were.
+                self.replays.extend(streams);
+                Err(error)
+            }
+        }
+    }
+
+    fn come_first(&mut self, streams: impl IntoIterator<Item = Arc<Shared>, IntoIter: DoubleEndedIterator>) {
+        for stream in streams.into_iter().rev() {
+            self.replays.push_front(stream);
+        }
+    }
+
+    fn replay_of(&mut self, work: &mut Work<'_>, streams: &[Arc<Shared>]) -> Result<(), Error> {
         let orders: Vec<OrderKey> = streams.iter().filter_map(order_of).collect();
-        let read = work.core.engine.store().reading(|reader| {
+        let (histories, labels, through) = work.core.engine.store().reading(|reader| {
             let (mut histories, mut entries) = (Vec::new(), 0_u32);
             for order in &orders {
                 if entries >= REPLAYED_ENTRIES {
@@ -193,15 +225,7 @@ impl CatchUp {
                 labels::read(reader, &missing)?,
                 reader.last_position()?,
             ))
-        });
-        let (histories, labels, through) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                // They are as far as they were.
-                self.replays.extend(streams);
-                return Err(error);
-            }
-        };
+        })?;
         work.labels.learn(labels);
         let done = histories.len();
         for (stream, history) in streams.iter().zip(histories) {
@@ -218,15 +242,13 @@ impl CatchUp {
                 }
             }
         }
-        for stream in streams.into_iter().skip(done).rev() {
-            self.replays.push_front(stream);
-        }
+        self.come_first(streams.iter().skip(done).cloned());
         Ok(())
     }
 }
 
 fn order_of(stream: &Arc<Shared>) -> Option<OrderKey> {
-    match stream.route {
+    match stream.route() {
         Route::Order(order) => Some(order),
         Route::Client(_) | Route::Customer(_) | Route::All | Route::Nowhere => None,
     }
@@ -238,21 +260,17 @@ impl Pass {
         if self.members.is_empty() {
             return Ok(Turn::Done);
         }
-        let interest = self.members.interest();
-        let page = match read(work.core, work.labels, self.at, &interest) {
+        let page = match read(work.core, work.labels, self.at, &mut self.members) {
             Ok(page) => page,
-            Err(Error::Archived) => {
-                for stream in std::mem::take(&mut self.members).iter() {
-                    work.resets(stream, Reset::Archived);
-                }
-                return Ok(Turn::Done);
+            Err(Error::Archived) => return Ok(self.goes_on_without(work, Reset::Archived)),
+            Err(error @ Error::Damaged(_)) => {
+                tracing::warn!(error.detail = %error, "a part of the log cannot be read: streams go on without");
+                return Ok(self.goes_on_without(work, Reset::Unreadable));
             }
             Err(error) => return Err(error),
         };
         let full = Delivery::new(work.core, work.labels).all(&page.entries, &self.members, WhenFull::Stall);
-        for stream in full {
-            self.members.remove(&stream);
-        }
+        self.members.remove_all(&full);
         let turn = how_far(&page, self.at);
         self.at = page.through;
         if turn == Turn::More {
@@ -268,5 +286,12 @@ impl Pass {
         } else {
             Turn::More
         })
+    }
+
+    fn goes_on_without(&mut self, work: &mut Work<'_>, why: Reset) -> Turn {
+        for stream in std::mem::take(&mut self.members).iter() {
+            work.resets(stream, why);
+        }
+        Turn::Done
     }
 }

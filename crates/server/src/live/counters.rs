@@ -11,6 +11,7 @@ pub struct Counters {
     pub(super) lag: IntGauge,
     sent: IntCounter,
     closed: IntCounterVec,
+    failed: IntCounter,
 }
 
 impl Counters {
@@ -30,11 +31,16 @@ impl Counters {
                 Opts::new("live_streams_closed_total", "Live streams that ended, by why"),
                 &["reason"],
             )?,
+            failed: IntCounter::new(
+                "live_follower_failures_total",
+                "Times that the follower of the log failed, closed all live streams and began anew",
+            )?,
         };
         registry.register(Box::new(counters.open.clone()))?;
         registry.register(Box::new(counters.lag.clone()))?;
         registry.register(Box::new(counters.sent.clone()))?;
         registry.register(Box::new(counters.closed.clone()))?;
+        registry.register(Box::new(counters.failed.clone()))?;
         for reason in Closed::ALL.map(Closed::name).into_iter().chain([LEFT]) {
             counters.closed.with_label_values(&[reason]);
         }
@@ -43,6 +49,10 @@ impl Counters {
 
     pub(super) fn sent(&self) {
         self.sent.inc();
+    }
+
+    pub(super) fn failed(&self) {
+        self.failed.inc();
     }
 
     /// A stream ended; `None`: its reader has gone.

@@ -30,26 +30,32 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Hands entries to the streams that they concern. Gives those that do not take what they want now.
+    /// Hands entries to the streams that they concern. Gives those that were filled, each once: they take nothing from then on.
     pub(super) fn all(
         &mut self,
         entries: &[LogEntry],
         index: &Index,
         when_full: WhenFull,
     ) -> Vec<Arc<Shared>> {
-        let mut left = Vec::new();
+        let mut filled = Vec::new();
         for found in entries {
             let concerned = index.concerned(&found.entry);
-            self.one(found, concerned, when_full, |stream| left.push(stream.clone()));
+            self.one(found, concerned, when_full, |stream, offered| {
+                if offered == Offered::Filled {
+                    filled.push(stream.clone());
+                }
+            });
         }
-        left
+        filled
     }
 
     /// Hands entries to one stream. False if it does not take them all now.
     pub(super) fn alone(&mut self, entries: &[LogEntry], stream: &Arc<Shared>) -> bool {
         for found in entries {
             let mut took = true;
-            self.one(found, std::iter::once(stream), WhenFull::Stall, |_| took = false);
+            self.one(found, std::iter::once(stream), WhenFull::Stall, |_, _| {
+                took = false
+            });
             if !took {
                 return false;
             }
@@ -62,7 +68,7 @@ impl<'a> Delivery<'a> {
         found: &LogEntry,
         streams: impl Iterator<Item = &'s Arc<Shared>>,
         when_full: WhenFull,
-        mut left: impl FnMut(&Arc<Shared>),
+        mut not_taken: impl FnMut(&Arc<Shared>, Offered),
     ) {
         let order = found.entry.order;
         let Some(lifecycle) = self.lifecycle(found.entry.lifecycle) else {
@@ -80,7 +86,7 @@ impl<'a> Delivery<'a> {
         for stream in streams.filter(|stream| stream.wants(&candidate)) {
             let message = match &message {
                 Some(message) => message,
-                None => match candidate.render(&self.core.cursors, &self.core.held) {
+                None => match candidate.render(&self.core.cursors, self.core.held(when_full)) {
                     Ok(rendered) => message.insert(Arc::new(rendered)),
                     Err(error) => {
                         tracing::error!(order.key = %order, error.detail = %error, "live streams are not told of an entry");
@@ -88,9 +94,10 @@ impl<'a> Delivery<'a> {
                     }
                 },
             };
-            let is_tight = self.core.held.bytes() > self.core.limits.messages_bytes;
-            if stream.offer(message, is_tight, when_full) == Offered::Left {
-                left(stream);
+            let offered = stream.offer(message, self.core.room(when_full), when_full);
+            match offered {
+                Offered::Has => {}
+                Offered::Filled | Offered::Left => not_taken(stream, offered),
             }
         }
     }

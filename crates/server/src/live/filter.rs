@@ -23,6 +23,8 @@ pub struct Filter {
     pub order: Option<OrderKey>,
     /// Of orders of this client.
     pub client: Option<PartyId>,
+    /// Of orders of a client of this name, of whom nothing is known yet, where it is on no one order.
+    pub newcomer: Option<Box<str>>,
     /// Of orders with this reference or contact.
     pub reference: Option<Reference>,
     /// Of orders whose creation was recorded then or later.
@@ -84,6 +86,9 @@ pub(super) enum Route {
 
 impl Route {
     pub(super) fn of(scope: Scope, filter: &Filter) -> Self {
+        if filter.newcomer.is_some() {
+            return Self::Nowhere;
+        }
         match (scope, filter.order, filter.client) {
             (Scope::Client(PartyId::NOBODY) | Scope::Customer(PartyId::NOBODY), _, _) => Self::Nowhere,
             (_, Some(order), _) => Self::Order(order),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::ids::Position;
 use store::limits::FOLLOWED_ENTRIES;
-use store::{Error, Interest, LogPage};
+use store::{Error, LogPage, PartyKind};
 use tokio::runtime;
 use tokio::sync::watch;
 
@@ -98,8 +98,7 @@ impl Follower {
 
     /// Reads what comes next and hands it to live streams.
     fn tell(&mut self, known: Position) -> Result<Turn, Error> {
-        let interest = self.live.interest();
-        if interest.is_none() {
+        if self.live.interest().is_none() && self.live.awaited().is_empty() {
             // Nobody's: nothing of it need be read. Streams that are caught up meanwhile come to this or beyond.
             if self.behind.is_empty() {
                 self.at = self.at.max(known);
@@ -108,7 +107,7 @@ impl Follower {
             return Ok(Turn::Done);
         }
         self.read_at = Some(Instant::now());
-        let page = read(&self.core, &mut self.labels, self.at, &interest)?;
+        let page = read(&self.core, &mut self.labels, self.at, &mut self.live)?;
         // Each that is full is closed; its reader takes it away.
         Delivery::new(&self.core, &self.labels).all(&page.entries, &self.live, WhenFull::Close);
         let turn = how_far(&page, self.at);
@@ -170,20 +169,34 @@ impl Drop for Follower {
     }
 }
 
-/// Reads the next part of the log that is of interest, and what its orders are called.
+/// Reads the next part of the log that concerns any of some streams, and what its orders are called.
 pub(super) fn read(
     core: &Core,
     known: &mut Labels,
     after: Position,
-    interest: &Interest,
+    streams: &mut Index,
 ) -> Result<LogPage, Error> {
-    let (page, labels) = core.engine.store().reading(|reader| {
-        let page = reader.log_of(after, PAGE_ENTRIES, interest)?;
-        let missing = known.missing(&page.entries);
-        Ok((page, labels::read(reader, &missing)?))
-    })?;
-    known.learn(labels);
-    Ok(page)
+    loop {
+        let (interest, awaited) = (streams.interest(), streams.awaited());
+        let (page, labels, arrived) = core.engine.store().reading(|reader| {
+            let page = reader.log_of(after, PAGE_ENTRIES, &interest)?;
+            let missing = known.missing(&page.entries);
+            let labels = labels::read(reader, &missing)?;
+            // Of the same instant: a client has its number before its first entry.
+            let mut arrived = Vec::new();
+            for name in &awaited {
+                let number = reader.party(PartyKind::Client, name)?;
+                arrived.extend(number.map(|number| (name.clone(), number)));
+            }
+            Ok((page, labels, arrived))
+        })?;
+        known.learn(labels);
+        if arrived.is_empty() {
+            return Ok(page);
+        }
+        // What was read may lack entries of theirs.
+        streams.arrive(&arrived);
+    }
 }
 
 /// Whether a page may not have come to the end of the log.

@@ -16,7 +16,7 @@ use super::filter::Filter;
 use super::follow::Follower;
 use super::limits::{Limits, RETRY_PAUSE};
 use super::rendered::Held;
-use super::stream::{Closed, Shared, Stream};
+use super::stream::{Closed, Shared, Stream, WhenFull};
 use crate::engine::Handle;
 
 /// A stream to be opened.
@@ -42,7 +42,10 @@ pub(super) struct Core {
     pub(super) cursors: CursorCodec,
     pub(super) limits: Limits,
     pub(super) counters: Counters,
-    pub(super) held: Held,
+    /// By messages that were told as they came.
+    held_live: Held,
+    /// By messages that streams are caught up with, which few share: who reads those slowly takes no room from who reads on.
+    held_behind: Held,
     /// Rung when there is something for the follower in the inbox.
     pub(super) bell: Notify,
     inbox: Mutex<Inbox>,
@@ -74,7 +77,8 @@ impl Hub {
             cursors,
             limits,
             counters,
-            held: Held::default(),
+            held_live: Held::default(),
+            held_behind: Held::default(),
             bell: Notify::new(),
             inbox: Mutex::default(),
             told: AtomicI64::new(0),
@@ -83,17 +87,21 @@ impl Hub {
         }))
     }
 
-    /// Starts the follower, within a runtime. To be ended with [`Hub::end`].
+    /// Starts the follower, within a runtime, if it was not started. To be ended with [`Hub::end`].
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(&self) -> std::io::Result<()> {
+        let mut follower = self.0.follower.lock().unwrap_or_else(PoisonError::into_inner);
+        if follower.is_some() {
+            return Ok(());
+        }
         let core = self.0.clone();
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
             .name("live".to_owned())
             .spawn(move || follow(&core, &runtime))?;
-        *self.0.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        *follower = Some(thread);
         Ok(())
     }
 
@@ -167,6 +175,10 @@ impl Hub {
 
     pub(super) fn has_room_again(&self, stream: &Arc<Shared>) {
         self.0.inbox().have_room.push(stream.clone());
+        if self.0.is_shut() {
+            // As in `open`.
+            stream.close(Closed::Shutdown);
+        }
         self.0.bell.notify_one();
     }
 
@@ -184,8 +196,10 @@ fn follow(core: &Arc<Core>, runtime: &runtime::Handle) {
     while !core.is_shut() {
         let follower = Follower::new(core.clone());
         if catch_unwind(AssertUnwindSafe(|| follower.run(runtime))).is_err() {
+            core.counters.failed();
             tracing::error!("the follower of the log failed and begins anew: its streams were closed");
-            runtime.block_on(tokio::time::sleep(RETRY_PAUSE));
+            // Made within the runtime, whose clock it goes by.
+            runtime.block_on(async { tokio::time::sleep(RETRY_PAUSE).await });
         }
     }
 }
@@ -201,6 +215,25 @@ impl Core {
 
     pub(super) fn is_shut(&self) -> bool {
         *self.shut.borrow()
+    }
+
+    /// What messages are counted in.
+    pub(super) const fn held(&self, when_full: WhenFull) -> &Held {
+        match when_full {
+            WhenFull::Close => &self.held_live,
+            WhenFull::Stall => &self.held_behind,
+        }
+    }
+
+    /// How many bytes one buffer may have: where there are too many over all, no more than its share. So only those are closed, or wait, who
+    /// have more than that: the others have not brought it about.
+    pub(super) fn room(&self, when_full: WhenFull) -> usize {
+        let bound = self.limits.messages_bytes / 2;
+        if self.held(when_full).bytes() <= bound {
+            return self.limits.buffered_bytes;
+        }
+        let open = usize::try_from(self.counters.open.get()).unwrap_or_default();
+        (bound / open.max(1)).min(self.limits.buffered_bytes)
     }
 
     /// Live streams have been handed everything up to here.

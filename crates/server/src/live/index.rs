@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use model::Entry;
 use store::{Interest, Wanted};
 
@@ -31,7 +31,7 @@ impl Index {
     }
 
     pub(super) fn insert(&mut self, stream: Arc<Shared>) {
-        let list = match stream.route {
+        let list = match stream.route() {
             Route::Order(order) => self.orders.entry(order).or_default(),
             Route::Client(client) => self.clients.entry(client).or_default(),
             Route::Customer(customer) => self.customers.entry(customer).or_default(),
@@ -44,7 +44,7 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, stream: &Arc<Shared>) {
-        let removed = match stream.route {
+        let removed = match stream.route() {
             Route::Order(order) => remove_from(&mut self.orders, &order, stream),
             Route::Client(client) => remove_from(&mut self.clients, &client, stream),
             Route::Customer(customer) => remove_from(&mut self.customers, &customer, stream),
@@ -57,11 +57,52 @@ impl Index {
         }
     }
 
+    /// Removes many, in one go over all.
+    pub(super) fn remove_all(&mut self, streams: &[Arc<Shared>]) {
+        if streams.is_empty() {
+            return;
+        }
+        let removed: HashSet<*const Shared> = streams.iter().map(Arc::as_ptr).collect();
+        let stays = |stream: &Arc<Shared>| !removed.contains(&Arc::as_ptr(stream));
+        keep(&mut self.orders, stays);
+        keep(&mut self.clients, stays);
+        keep(&mut self.customers, stays);
+        self.all.retain(stays);
+        self.nowhere.retain(stays);
+        self.len = self.iter().count();
+        self.interest = None;
+    }
+
     /// All of them, by whatever they are found.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
         let listed = self.orders.values();
         let listed = listed.chain(self.clients.values()).chain(self.customers.values());
         listed.flatten().chain(&self.all).chain(&self.nowhere)
+    }
+
+    /// The names of clients that any of them waits for, each once.
+    pub(super) fn awaited(&self) -> Vec<Box<str>> {
+        let awaited = self.nowhere.iter().filter_map(|stream| stream.awaits());
+        let mut awaited: Vec<Box<str>> = awaited.map(Into::into).collect();
+        awaited.sort_unstable();
+        awaited.dedup();
+        awaited
+    }
+
+    /// Whoever waits for one of these is found by its number from now on.
+    pub(super) fn arrive(&mut self, arrived: &[(Box<str>, PartyId)]) {
+        let number = |stream: &Arc<Shared>| {
+            let name = stream.awaits()?;
+            let mut arrived = arrived.iter();
+            arrived.find_map(|(found, client)| (**found == *name).then_some(*client))
+        };
+        for stream in std::mem::take(&mut self.nowhere) {
+            self.len -= 1;
+            if let Some(client) = number(&stream) {
+                stream.arrives(client);
+            }
+            self.insert(stream);
+        }
     }
 
     /// Those that an entry concerns, by its order and owner.
@@ -106,6 +147,13 @@ fn remove_from<K: Eq + Hash>(
         lists.remove(key);
     }
     removed
+}
+
+fn keep<K: Eq + Hash>(lists: &mut HashMap<K, Vec<Arc<Shared>>>, stays: impl Fn(&Arc<Shared>) -> bool) {
+    lists.retain(|_, list| {
+        list.retain(&stays);
+        !list.is_empty()
+    });
 }
 
 fn take_out(list: &mut Vec<Arc<Shared>>, stream: &Arc<Shared>) -> bool {

@@ -10,8 +10,8 @@ pub struct Limits {
     pub buffered_messages: usize,
     /// Bytes of messages that wait for one reader, but for one message that is longer by itself: as many of a usual size (some 450 bytes).
     pub buffered_bytes: usize,
-    /// Bytes of messages in memory, over all streams, of which those that many streams share count once. Above it nothing is added to a buffer that is not
-    /// empty. 150,000 of a usual size.
+    /// Bytes of messages in memory, over all streams, of which those that many streams share count once: one half for what is told as it comes, one for
+    /// what is caught up. Above it a buffer has its equal share of them and no more. 150,000 of a usual size.
     pub messages_bytes: usize,
     /// How far behind the log a stream may begin, unless it is on one order: a second of reading on the embedded store, and some seconds over
     /// PostgreSQL. Who was away for longer reads its lists again, which is cheaper for both.
@@ -33,6 +33,8 @@ impl Default for Limits {
 pub(super) const KEPT_PLACES: usize = 16;
 /// Entries looked at in one read: some 3 ms of the embedded store's, as far as nobody wants them. What is live waits that long for a page of who catches up.
 pub(super) const PAGE_ENTRIES: u32 = 10_000;
+// The store cuts a page at this: one that was cut would be taken for the end of the log.
+const _: () = assert!(PAGE_ENTRIES <= store::limits::MAX_PAGE);
 /// Who is behind by no more than this is caught up at once, beside whoever is further behind.
 pub(super) const NEAR_ENTRIES: i64 = 10_000;
 /// Streams on one order whose histories are read at once, and entries of them from which on no further is read: some milliseconds.
@@ -42,6 +44,8 @@ pub(super) const REPLAYED_ENTRIES: u32 = 2_000;
 /// Between two reads of the log: what is written meanwhile is read at once. A twenty-fifth of what a message may take, and 100 reads a second at
 /// most: each costs ingest a moment, whatever it finds.
 pub(super) const GATHER: Duration = Duration::from_millis(10);
+/// Who goes and has left a message waiting for so long was slow: far more than a reader needs that takes what comes, far less than one is waited for.
+pub(super) const SLOW_TIME: Duration = Duration::from_secs(1);
 /// Before the log is read again where that has failed.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Orders whose public ids are remembered, twice this at most: some 10 MB.

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use model::command::Scope;
-use model::ids::Position;
+use model::ids::{PartyId, Position};
 
 use super::filter::{Filter, Route};
 use super::hub::Hub;
-use super::limits::{KEPT_PLACES, Limits};
+use super::limits::{KEPT_PLACES, Limits, SLOW_TIME};
 use super::rendered::{Candidate, Rendered};
 
 /// Why a stream was closed.
@@ -48,6 +49,8 @@ pub enum Reset {
     TooOld,
     /// What was written since is archived.
     Archived,
+    /// What was written since is damaged, or takes too long to read.
+    Unreadable,
 }
 
 impl Reset {
@@ -58,6 +61,7 @@ impl Reset {
             Self::Unknown => "unknown",
             Self::TooOld => "too_old",
             Self::Archived => "archived",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -86,13 +90,17 @@ pub(super) enum WhenFull {
 pub(super) enum Offered {
     /// The stream has it, or had it before.
     Has,
-    /// The stream takes nothing now.
+    /// The stream takes nothing from now on.
+    Filled,
+    /// The stream has taken nothing for some time.
     Left,
 }
 
 /// A stream, as the follower and its reader share it.
 pub(super) struct Shared {
-    pub(super) route: Route,
+    route: Route,
+    /// The number of the newcomer that it waits for.
+    arrived: OnceLock<PartyId>,
     scope: Scope,
     filter: Filter,
     limits: Limits,
@@ -110,6 +118,8 @@ struct State {
     /// Whether what is written is handed over as it comes.
     is_live: bool,
     stall: Stall,
+    /// Since when its reader has taken nothing, if there is something to be taken.
+    waits_since: Instant,
     closed: Option<Closed>,
     reader: Option<Waker>,
 }
@@ -133,6 +143,7 @@ impl Shared {
     pub(super) fn new(scope: Scope, filter: Filter, after: Position, limits: Limits) -> Self {
         Self {
             route: Route::of(scope, &filter),
+            arrived: OnceLock::new(),
             scope,
             filter,
             limits,
@@ -143,6 +154,7 @@ impl Shared {
                 read: after,
                 is_live: false,
                 stall: Stall::No,
+                waits_since: Instant::now(),
                 closed: None,
                 reader: None,
             }),
@@ -153,13 +165,32 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it may be told of an entry, and wants to be.
-    pub(super) fn wants(&self, candidate: &Candidate<'_>) -> bool {
-        self.scope.covers(&candidate.entry.owner) && self.filter.admits(candidate)
+    /// By what it is found.
+    pub(super) fn route(&self) -> Route {
+        self.arrived
+            .get()
+            .map_or(self.route, |client| Route::Client(*client))
     }
 
-    /// Hands a message over. `is_tight`: there are so many that only an empty buffer takes one more.
-    pub(super) fn offer(&self, message: &Arc<Rendered>, is_tight: bool, when_full: WhenFull) -> Offered {
+    /// The name of the client that it waits for, of whom nothing is known yet.
+    pub(super) fn awaits(&self) -> Option<&str> {
+        let newcomer = self.filter.newcomer.as_deref();
+        newcomer.filter(|_| self.arrived.get().is_none())
+    }
+
+    /// The client that it waited for has a number. From now on it is found by that.
+    pub(super) fn arrives(&self, client: PartyId) {
+        // Set here and nowhere else, once.
+        self.arrived.set(client).ok();
+    }
+
+    /// Whether it may be told of an entry, and wants to be.
+    pub(super) fn wants(&self, candidate: &Candidate<'_>) -> bool {
+        self.scope.covers(&candidate.entry.owner) && self.awaits().is_none() && self.filter.admits(candidate)
+    }
+
+    /// Hands a message over. `room`: bytes that one buffer may have now; an empty one takes whatever comes.
+    pub(super) fn offer(&self, message: &Arc<Rendered>, room: usize, when_full: WhenFull) -> Offered {
         let mut state = self.lock();
         if !state.takes() {
             return Offered::Left;
@@ -167,9 +198,7 @@ impl Shared {
         if message.position <= state.has {
             return Offered::Has;
         }
-        let fits = state.queue.len() < self.limits.buffered_messages
-            && state.bytes + message.bytes() <= self.limits.buffered_bytes
-            && !is_tight;
+        let fits = state.queue.len() < self.limits.buffered_messages && state.bytes + message.bytes() <= room;
         if !fits && !state.queue.is_empty() {
             match when_full {
                 WhenFull::Close => state.close(Closed::Slow),
@@ -178,10 +207,13 @@ impl Shared {
                     state.has = Position::new(message.position.get() - 1);
                 }
             }
-            return Offered::Left;
+            return Offered::Filled;
         }
         state.has = message.position;
         state.bytes += message.bytes();
+        if state.queue.is_empty() {
+            state.waits_since = Instant::now();
+        }
         state.queue.push_back(Queued::Message(message.clone()));
         wake(state);
         Offered::Has
@@ -286,6 +318,7 @@ impl Stream {
             state.reader = Some(context.waker().clone());
             return Poll::Pending;
         };
+        state.waits_since = Instant::now();
         let item = match queued {
             Queued::Message(message) => {
                 state.bytes -= message.bytes();
@@ -302,7 +335,10 @@ impl Stream {
             // It had much to say once.
             state.queue = VecDeque::new();
         }
-        let has_room = state.queue.len() <= self.shared.limits.buffered_messages / 2;
+        // Whichever was full: with room for one more message it would be full again at once, and a page read for each.
+        let limits = &self.shared.limits;
+        let has_room =
+            state.queue.len() <= limits.buffered_messages / 2 && state.bytes <= limits.buffered_bytes / 2;
         if state.stall == Stall::Full && has_room {
             state.stall = Stall::Told;
             drop(state);
@@ -337,7 +373,11 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let why = self.shared.lock().closed;
+        let state = self.shared.lock();
+        // Who takes nothing for long is cut off by whoever writes to the socket.
+        let is_slow = !state.queue.is_empty() && state.waits_since.elapsed() >= SLOW_TIME;
+        let why = state.closed.or_else(|| is_slow.then_some(Closed::Slow));
+        drop(state);
         self.hub.left(&self.shared, why);
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod behind;
 mod histories;
+mod live;
 mod outages;
 mod queue;
 mod receipts;

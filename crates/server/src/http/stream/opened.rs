@@ -9,10 +9,9 @@ use model::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
-use super::super::auth::Principal;
-use super::super::problem::Problem;
-use super::super::state::AppState;
-use super::watch::Watched;
+use super::super::limits::COME_BACK;
+use super::super::state::{AppState, random};
+use super::watch::{Place, Watched};
 use super::wish::Beginning;
 use crate::live::{Closed, Item, Rendered, Reset, Stream};
 
@@ -27,7 +26,16 @@ pub(super) enum Said {
     /// Nothing happened; where the reader stands.
     Heartbeat { at: String },
     /// The end.
-    Closed { why: Closed, cursor: String },
+    Closed(Ending),
+}
+
+/// How a stream ends.
+pub(super) struct Ending {
+    pub(super) why: Closed,
+    /// To come back with.
+    pub(super) cursor: String,
+    /// When to come back: where all are sent away at once, not all at once.
+    pub(super) retry_after_ms: Option<u64>,
 }
 
 /// A stream, its reader and its clock.
@@ -46,12 +54,7 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn open(
-        state: &AppState,
-        principal: &Arc<Principal>,
-        beginning: Beginning,
-    ) -> Result<Self, Problem> {
-        let place = state.watch.place(principal)?;
+    pub(super) fn open(state: &AppState, place: Place, beginning: Beginning) -> Self {
         let cursors = state.live.cursors();
         let head = cursors.encode(beginning.opening.head);
         let mut before = Vec::new();
@@ -65,8 +68,8 @@ impl Opened {
         let stream = state.live.open(beginning.opening);
         let heartbeat = state.stream_limits.heartbeat;
         let beats_at = Instant::now() + heartbeat;
-        let expires_at = principal.expires_at();
-        Ok(Self {
+        let expires_at = place.principal().expires_at();
+        Self {
             _watched: state.watch.watch(place, stream.closer()),
             timer: Box::pin(tokio::time::sleep_until(due(state, beats_at, expires_at))),
             state: state.clone(),
@@ -76,7 +79,7 @@ impl Opened {
             heartbeat,
             beats_at,
             has_ended: false,
-        })
+        }
     }
 
     /// What is said next; `None` after the end.
@@ -127,10 +130,7 @@ impl Opened {
             },
             Item::Closed(why, position) => {
                 self.has_ended = true;
-                Said::Closed {
-                    why,
-                    cursor: cursors.encode(position),
-                }
+                Said::Closed(Ending::of(why, cursors.encode(position)))
             }
         }
     }
@@ -152,9 +152,31 @@ fn due(state: &AppState, beats_at: Instant, expires_at: Option<Timestamp>) -> In
     beats_at.min(Instant::now() + left)
 }
 
-/// What a `closed` says.
-pub(super) fn closed(why: Closed, cursor: &str) -> Value {
-    json!({"reason": why.name(), "cursor": cursor})
+impl Ending {
+    fn of(why: Closed, cursor: String) -> Self {
+        let retry_after_ms = match why {
+            Closed::Shutdown => {
+                let spread = u64::try_from(COME_BACK.as_millis()).unwrap_or(u64::MAX);
+                let random: u64 = random().unwrap_or_default();
+                Some(1_000 + random % spread)
+            }
+            Closed::Slow | Closed::Unauthenticated => None,
+        };
+        Self {
+            why,
+            cursor,
+            retry_after_ms,
+        }
+    }
+
+    /// What a `closed` says.
+    pub(super) fn said(&self) -> Value {
+        let mut said = json!({"reason": self.why.name(), "cursor": self.cursor});
+        if let Some(after) = self.retry_after_ms {
+            said["retry_after_ms"] = after.into();
+        }
+        said
+    }
 }
 
 /// What a `reset` says.

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 use super::super::limits::{SOCKET_CLOSE_TIME, SOCKET_SILENT_BEATS, SOCKET_TOLD_AT_ONCE};
 use super::super::problem::{Kind, Problem};
 use super::super::taken_over::Io;
-use super::opened::{self, Opened, Said};
+use super::opened::{self, Ending, Opened, Said};
 use crate::live::Closed;
 
 /// Bytes of the words in a close frame (RFC 6455, 5.5), the code taken off.
@@ -122,8 +122,8 @@ impl Socket {
         let mut said = Some(first);
         for _ in 0..SOCKET_TOLD_AT_ONCE {
             let Some(saying) = said.take() else { break };
-            if let Said::Closed { why, cursor } = saying {
-                self.end(why, &cursor).await;
+            if let Said::Closed(ending) = saying {
+                self.end(&ending).await;
                 return false;
             }
             if self.say(saying, opened).await.is_err() {
@@ -135,8 +135,8 @@ impl Socket {
         }
         if let Some(saying) = said {
             // What was taken is said.
-            if let Said::Closed { why, cursor } = saying {
-                self.end(why, &cursor).await;
+            if let Said::Closed(ending) = saying {
+                self.end(&ending).await;
                 return false;
             }
             if self.say(saying, opened).await.is_err() {
@@ -173,7 +173,7 @@ impl Socket {
                 }
                 self.socket.feed(Message::Ping(Bytes::new())).await
             }
-            Said::Closed { .. } => Ok(()),
+            Said::Closed(_) => Ok(()),
         }
     }
 
@@ -182,10 +182,10 @@ impl Socket {
     }
 
     /// The last message, and why.
-    async fn end(&mut self, why: Closed, cursor: &str) {
-        let mut text = opened::closed(why, cursor);
+    async fn end(&mut self, ending: &Ending) {
+        let mut text = ending.said();
         text["type"] = "closed".into();
-        let code = match why {
+        let code = match ending.why {
             Closed::Slow => CloseCode::Again,
             Closed::Shutdown => CloseCode::Away,
             Closed::Unauthenticated => CloseCode::Policy,
@@ -193,7 +193,7 @@ impl Socket {
         // Who is slow may not take it in time.
         let said = async {
             self.feed(&text).await.ok();
-            self.say_goodbye(code, why.name()).await;
+            self.say_goodbye(code, ending.why.name()).await;
         };
         tokio::time::timeout(SOCKET_CLOSE_TIME, said).await.ok();
     }

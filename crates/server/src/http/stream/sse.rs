@@ -11,34 +11,32 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use super::super::auth::Asker;
-use super::super::limits::COME_BACK;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
-use super::super::state::{AppState, random};
+use super::super::state::AppState;
 use super::super::taken_over::TakeOver;
 use super::opened::{self, Opened, Said};
 use super::wish::{Wish, must_have_no_token};
-use crate::live::Closed;
 
 /// A live stream
 ///
 /// Server-sent events, one for each message. `hello` comes first and has the cursor of the head of the log and the epoch, then the messages that the caller may
 /// see and the filters let through, each under its type, with its cursor as `id`. `Last-Event-ID` or `after` goes on behind a cursor with nothing lost and nothing twice;
-/// `reset` says that this is not possible, and the stream goes on from the cursor that it names. `closed` is the last event, with `reason` and the
-/// cursor to come back with. A comment comes every 15 seconds, with an `id` that moves on.
+/// `reset` says that this is not possible, and the stream goes on from the cursor that it names. `closed` is the last event, with `reason`, the
+/// cursor to come back with and, when the server stops, `retry_after_ms`. A comment comes every 15 seconds, with an `id` that moves on.
 #[utoipa::path(get, path = "/api/v1/stream", tag = "live",
     params(
         ("order_id" = Option<String>, Query, description = "Only of this order; another party's: 403, none: 404"),
         ("lifecycle" = Option<String>, Query, description = "Only of orders of this lifecycle"),
         ("status" = Option<String>, Query, description = "Only messages that say this status"),
         ("phase" = Option<String>, Query, description = "Only messages that say a status of this phase: pending, active, moving, done, stopped"),
-        ("active" = Option<bool>, Query, description = "`true`: only messages that say a status in which the order has not ended"),
+        ("active" = Option<bool>, Query, description = "`true`: only messages that say a status in which the order has not ended; `false`: in which it has"),
         ("merchant" = Option<String>, Query, description = "Only of orders of this client; of another than the caller's own: 403"),
-        ("customer_reference" = Option<String>, Query, description = "Only of orders with this reference"),
+        ("customer_reference" = Option<String>, Query, description = "Only of orders with this reference, or this contact of their customer"),
         ("from" = Option<String>, Query, description = "Only of orders created then or later"),
         ("to" = Option<String>, Query, description = "Only of orders created before"),
         ("after" = Option<String>, Query, description = "A cursor: goes on behind it"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers send it")),
+        ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers send it that come back: counts in place of `after`")),
     responses(
         (status = 200, description = "Events until either side ends it", body = String, content_type = "text/event-stream"),
         (status = 404, description = "There is no such order", body = ProblemSchema)))]
@@ -47,17 +45,18 @@ pub(super) async fn stream(
     method: Method,
     asker: Asker,
     headers: HeaderMap,
-    mut parameters: Parameters,
+    parameters: Parameters,
 ) -> Result<Response<Body>, Problem> {
     must_have_no_token(&parameters, &["token", "access_token", "ticket"])?;
-    let mut wish = Wish::read(&state, &mut parameters);
-    parameters.finish()?;
+    let mut wish = Wish::of_all(&state, parameters)?;
     wish.resume_by(&headers)?;
-    let beginning = wish.begin(&state, &asker).await?;
     let body = if method == Method::HEAD {
+        wish.is_allowed(&state, asker.principal()).await?;
         Body::empty()
     } else {
-        Body::new(Events(Opened::open(&state, asker.principal(), beginning)?))
+        let place = state.watch.place(asker.principal())?;
+        let beginning = wish.begin(&state, &asker).await?;
+        Body::new(Events(Opened::open(&state, place, beginning)))
     };
     let mut response = Response::new(body);
     if method != Method::HEAD {
@@ -104,21 +103,10 @@ fn event(said: Said, opened: &Opened) -> Bytes {
         }
         // An event without data is none, but its id counts.
         Said::Heartbeat { at } => format!(": heartbeat\nid: {at}\n\n").into(),
-        Said::Closed { why, cursor } => {
-            let data = opened::closed(why, &cursor);
-            format!("{}id: {cursor}\nevent: closed\ndata: {data}\n\n", retry(why)).into()
+        Said::Closed(ending) => {
+            let retry = ending.retry_after_ms.map(|after| format!("retry: {after}\n"));
+            let (retry, cursor, data) = (retry.unwrap_or_default(), &ending.cursor, ending.said());
+            format!("{retry}id: {cursor}\nevent: closed\ndata: {data}\n\n").into()
         }
-    }
-}
-
-/// When to come back: where all are sent away at once, not all at once.
-fn retry(why: Closed) -> String {
-    match why {
-        Closed::Shutdown => {
-            let spread = u64::try_from(COME_BACK.as_millis()).unwrap_or(u64::MAX);
-            let random: u64 = random().unwrap_or_default();
-            format!("retry: {}\n", 1_000 + random % spread)
-        }
-        Closed::Slow | Closed::Unauthenticated => String::new(),
     }
 }

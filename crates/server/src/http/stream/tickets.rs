@@ -3,6 +3,7 @@
 //! A ticket says itself who it is for, signed with the secret of tokens, so any node takes it; it is no token. Using it leaves its id in the
 //! store, where the second to come finds it, on whichever node. What it was given for, a token or a key, is asked for again then.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -28,7 +29,9 @@ use super::super::state::{AppState, random};
 struct Ticket<'a> {
     id: String,
     expires_at: i64,
-    subject: &'a str,
+    // One with a quotation mark in it is not in the text as it is.
+    #[serde(borrow)]
+    subject: Cow<'a, str>,
     role: &'a str,
     client: Option<String>,
     behind: Behind,
@@ -75,7 +78,7 @@ pub(super) async fn make_ticket(
     let ticket = Ticket {
         id: format!("{id:032x}"),
         expires_at: (state.now() + life).as_nanos(),
-        subject: asker.subject(),
+        subject: Cow::Borrowed(asker.subject()),
         role: asker.role.name(),
         client: asker.client.as_deref().map(str::to_owned),
         behind: Behind::of(&asker.credential),
@@ -92,45 +95,74 @@ pub(super) async fn make_ticket(
     Ok((no_store, Json(NewTicket { ticket, expires_in })))
 }
 
-/// Uses a ticket up. Gives who it was made for, if what it was given for still counts.
-pub(super) async fn use_up(state: &AppState, text: &str) -> Result<Arc<Principal>, Problem> {
-    let void = || Problem::unauthenticated("the ticket is not valid, or was used: ask for another");
-    let (said, signature) = text.split_once('.').ok_or_else(void)?;
-    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| void());
-    let (said, signature) = (decode(said)?, decode(signature)?);
-    if !state.auth.tokens.is_ticket(&said, &signature) {
-        return Err(void());
+/// A ticket that was made here, or on another node, and is used by now or not.
+pub(super) struct Shown {
+    id: String,
+    expires_at: Timestamp,
+    principal: Arc<Principal>,
+}
+
+impl Shown {
+    /// Reads one. What it says is true; whether it still counts is known once it is used up.
+    pub(super) fn read(state: &AppState, text: &str) -> Result<Self, Problem> {
+        let (said, signature) = text.split_once('.').ok_or_else(void)?;
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| void());
+        let (said, signature) = (decode(said)?, decode(signature)?);
+        if !state.auth.tokens.is_ticket(&said, &signature) {
+            return Err(void());
+        }
+        let ticket: Ticket<'_> = serde_json::from_slice(&said).map_err(|_| void())?;
+        let expires_at = Timestamp::from_nanos(ticket.expires_at);
+        if expires_at <= state.now() {
+            return Err(Problem::unauthenticated(
+                "the ticket has expired: ask for another",
+            ));
+        }
+        let role = Role::from_name(ticket.role).ok_or_else(void)?;
+        let client = ticket.client.map(Into::into);
+        let principal = Principal::noted(&ticket.subject, role, client, ticket.behind.credential());
+        Ok(Self {
+            id: format!("ticket:{}", ticket.id),
+            expires_at,
+            principal: Arc::new(principal),
+        })
     }
-    let ticket: Ticket<'_> = serde_json::from_slice(&said).map_err(|_| void())?;
-    let expires_at = Timestamp::from_nanos(ticket.expires_at);
-    if expires_at <= state.now() {
-        return Err(Problem::unauthenticated(
-            "the ticket has expired: ask for another",
-        ));
+
+    /// Whom it was made for.
+    pub(super) const fn principal(&self) -> &Arc<Principal> {
+        &self.principal
     }
-    let role = Role::from_name(ticket.role).ok_or_else(void)?;
-    let id = format!("ticket:{}", ticket.id);
-    let client = ticket.client.map(Into::into);
-    let principal = Principal::noted(ticket.subject, role, client, ticket.behind.credential());
-    let is_first = state.engine.with_writer(move |writer| {
-        let mut accounts = writer.accounts()?;
-        let is_first = accounts.use_up(&id, expires_at)?;
-        accounts.commit()?;
-        Ok(is_first)
-    });
-    if !is_first.await? {
-        return Err(void());
+
+    /// Uses it up. Gives whom it was made for, if what it was given for still counts.
+    pub(super) async fn use_up(self, state: &AppState) -> Result<Arc<Principal>, Problem> {
+        let Self {
+            id,
+            expires_at,
+            principal,
+        } = self;
+        let is_first = state.engine.with_writer(move |writer| {
+            let mut accounts = writer.accounts()?;
+            let is_first = accounts.use_up(&id, expires_at)?;
+            accounts.commit()?;
+            Ok(is_first)
+        });
+        if !is_first.await? {
+            return Err(void());
+        }
+        let (asking, asked) = (state.clone(), principal.clone());
+        let counts = state.read(move |reader| asking.still_counts(reader, &asked));
+        counts.await??;
+        if principal.expires_at().is_some_and(|at| at <= state.now()) {
+            return Err(Problem::unauthenticated(
+                "the token behind the ticket has expired",
+            ));
+        }
+        Ok(principal)
     }
-    let principal = Arc::new(principal);
-    let (asking, asked) = (state.clone(), principal.clone());
-    let counts = state.read(move |reader| asking.still_counts(reader, &asked));
-    counts.await??;
-    if principal.expires_at().is_some_and(|at| at <= state.now()) {
-        return Err(Problem::unauthenticated(
-            "the token behind the ticket has expired",
-        ));
-    }
-    Ok(principal)
+}
+
+fn void() -> Problem {
+    Problem::unauthenticated("the ticket is not valid, or was used: ask for another")
 }
 
 impl Behind {

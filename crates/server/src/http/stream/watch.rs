@@ -183,6 +183,13 @@ fn counts(
     Ok(counts)
 }
 
+impl Place {
+    /// Whose it is.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.shared.lock();

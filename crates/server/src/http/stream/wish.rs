@@ -1,5 +1,7 @@
 //! What a request wants of a stream: its filters, and where to begin.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use model::command::{OrderRef, Scope};
 use model::ids::{OrderKey, PartyId, Position};
@@ -42,7 +44,7 @@ pub(super) fn must_have_no_token(parameters: &Parameters, names: &[&str]) -> Res
 
 impl Wish {
     /// Reads the filters and `after`. What is wrong is left for `parameters` to complain of.
-    pub(super) fn read(state: &AppState, parameters: &mut Parameters) -> Self {
+    fn read(state: &AppState, parameters: &mut Parameters) -> Self {
         Self {
             order_id: parameters.text("order_id"),
             orders: OrderFilter::read(state, parameters),
@@ -50,7 +52,15 @@ impl Wish {
         }
     }
 
-    /// Takes `Last-Event-ID` for `after`, as browsers that come back send it.
+    /// All that a request says.
+    pub(super) fn of_all(state: &AppState, mut parameters: Parameters) -> Result<Self, Problem> {
+        let wish = Self::read(state, &mut parameters);
+        parameters.finish()?;
+        Ok(wish)
+    }
+
+    /// Takes `Last-Event-ID` for `after`. Who comes back asks for the URL that it began with, and says by this where it has come to since
+    /// (WHATWG HTML, 9.2.3).
     pub(super) fn resume_by(&mut self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut values = headers.get_all(LAST_EVENT_ID).iter();
         let Some(value) = values.next().filter(|value| !value.is_empty()) else {
@@ -58,27 +68,46 @@ impl Wish {
         };
         // What is no text is no cursor, and is told so on the stream.
         let told = value.to_str().unwrap_or("?").to_owned();
-        if values.next().is_some() || self.after.as_ref().is_some_and(|after| *after != told) {
-            return Err(Problem::field(
-                "after",
-                "value",
-                "differs from Last-Event-ID: send one of them, once",
-            ));
+        if values.next().is_some() {
+            return Err(Problem::field("Last-Event-ID", "value", "must be sent once"));
         }
         self.after = Some(told);
         Ok(())
     }
 
+    /// Whether what is wished for may be seen. Writes nothing.
+    pub(super) async fn is_allowed(
+        &self,
+        state: &AppState,
+        principal: &Arc<Principal>,
+    ) -> Result<(), Problem> {
+        self.orders.must_be_own(principal)?;
+        let order_id = self.order()?;
+        let asker = principal.clone();
+        let looked = state
+            .read(move |reader| {
+                let scope = asker.known_actor(reader)?.scope;
+                look(reader, order_id.as_ref(), None, scope)
+            })
+            .await?;
+        looked.map(drop)
+    }
+
+    fn order(&self) -> Result<Option<PublicId>, Problem> {
+        let order_id = self.order_id.as_deref().map(PublicId::new).transpose();
+        order_id.map_err(|_| unknown_order())
+    }
+
     /// Whether what is wished for may be seen, and where it begins.
     pub(super) async fn begin(self, state: &AppState, principal: &Principal) -> Result<Beginning, Problem> {
-        let client = self.client(state, principal).await?;
+        self.orders.must_be_own(principal)?;
         let scope = scope(state, principal).await?;
-        let order_id = self.order_id.as_deref().map(PublicId::new).transpose();
-        let order_id = order_id.map_err(|_| unknown_order())?;
+        let order_id = self.order()?;
+        let merchant = self.orders.merchant.clone();
         let looked = state
-            .read(move |reader| look(reader, order_id.as_ref(), scope))
+            .read(move |reader| look(reader, order_id.as_ref(), merchant.as_deref(), scope))
             .await?;
-        let (order, head) = looked?;
+        let Looked { order, client, head } = looked?;
         let told = self
             .after
             .as_deref()
@@ -99,23 +128,6 @@ impl Wish {
             reset,
         })
     }
-
-    /// The number of the merchant that is wished for, if it may be.
-    async fn client(&self, state: &AppState, principal: &Principal) -> Result<Option<PartyId>, Problem> {
-        self.orders.must_be_own(principal)?;
-        let Some(merchant) = &self.orders.merchant else {
-            return Ok(None);
-        };
-        let name = merchant.clone();
-        let known = state
-            .read(move |reader| reader.party(PartyKind::Client, &name))
-            .await?;
-        match known {
-            Some(known) => Ok(Some(known)),
-            // Its first order may come at any time, and must be told.
-            None => Ok(Some(state.engine.party(PartyKind::Client, merchant).await?)),
-        }
-    }
 }
 
 /// What of the messages about these orders is wanted.
@@ -124,7 +136,10 @@ fn filter(state: &AppState, orders: OrderFilter, order: Option<OrderKey>, client
         contact_hash: state.engine.store().identity().contact_hash(&text),
         text: text.into(),
     });
+    // Its first order may come at any time, and is told.
+    let newcomer = orders.merchant.filter(|_| client.is_none());
     Filter {
+        newcomer: newcomer.map(Into::into),
         lifecycle: orders.lifecycle.map(Into::into),
         status: orders.status.map(Into::into),
         phase: orders.phase,
@@ -145,12 +160,22 @@ async fn scope(state: &AppState, principal: &Principal) -> Result<Scope, Problem
     Ok(principal.actor(&state.engine).await?.scope)
 }
 
-/// The order that is wished for, if it is there and may be seen, and where the log ends.
+/// What the store knows of a wish.
+struct Looked {
+    order: Option<OrderKey>,
+    /// The merchant, if anything is known of it.
+    client: Option<PartyId>,
+    /// Where the log ends.
+    head: Position,
+}
+
+/// Looks for the order that is wished for, which may have to be there and to be seen, and for the merchant.
 fn look(
     reader: &mut dyn Reader,
     order_id: Option<&PublicId>,
+    merchant: Option<&str>,
     scope: Scope,
-) -> Result<Result<(Option<OrderKey>, Position), Problem>, store::Error> {
+) -> Result<Result<Looked, Problem>, store::Error> {
     let order = match order_id {
         None => None,
         Some(id) => match reader.order(&OrderRef::Public(id.clone()))? {
@@ -161,7 +186,12 @@ fn look(
             Some(order) => Some(order.head.order),
         },
     };
-    Ok(Ok((order, reader.last_position()?)))
+    let client = match merchant {
+        None => None,
+        Some(name) => reader.party(PartyKind::Client, name)?,
+    };
+    let head = reader.last_position()?;
+    Ok(Ok(Looked { order, client, head }))
 }
 
 fn unknown_order() -> Problem {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -19,7 +19,7 @@ use super::super::state::AppState;
 use super::super::taken_over::{Io, TakeOver};
 use super::opened::Opened;
 use super::socket::{FirstMessage, Socket};
-use super::tickets;
+use super::tickets::Shown;
 use super::wish::{Wish, must_have_no_token};
 
 /// The one version there is.
@@ -48,26 +48,29 @@ const VERSION: &str = "13";
 pub(super) async fn socket(
     State(state): State<AppState>,
     Extension(Asking(asking)): Extension<Asking>,
+    method: Method,
     mut parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     must_have_no_token(&parameters, &["token", "access_token"])?;
-    let accept = accept_key(&headers);
+    let accept = accept_key(&method, &headers);
     let ticket = parameters.text("ticket");
-    let mut asker = asking?;
+    let asker = asking?;
     let accept = match accept {
         Err(_) if asker.is_none() => return Err(nobody()),
         accept => accept?,
     };
-    if let Some(ticket) = ticket {
-        if asker.is_some() {
-            return Err(Problem::field("ticket", "value", "goes without Authorization"));
+    let begun = match (asker, ticket) {
+        (Some(_), Some(_)) => return Err(Problem::field("ticket", "value", "goes without Authorization")),
+        (Some(principal), None) => {
+            let wish = Wish::of_all(&state, parameters)?;
+            Begun::By(Box::new(opened(&state, &principal, wish).await?))
         }
-        asker = Some(tickets::use_up(&state, &ticket).await?);
-    }
-    let begun = match asker {
-        Some(principal) => Begun::By(Box::new(opened(&state, &principal, parameters).await?)),
-        None => Begun::Waiting(parameters),
+        (None, Some(ticket)) => {
+            let wish = Wish::of_all(&state, parameters)?;
+            Begun::By(Box::new(opened_by_ticket(&state, &ticket, wish).await?))
+        }
+        (None, None) => Begun::Waiting(parameters),
     };
     let mut response = switching(&accept)?;
     let take_over = TakeOver::by(move |io: Io, came| async move {
@@ -120,15 +123,19 @@ impl Begun {
     }
 }
 
-async fn opened(
-    state: &AppState,
-    principal: &Arc<Principal>,
-    mut parameters: Parameters,
-) -> Result<Opened, Problem> {
-    let wish = Wish::read(state, &mut parameters);
-    parameters.finish()?;
+async fn opened(state: &AppState, principal: &Arc<Principal>, wish: Wish) -> Result<Opened, Problem> {
+    let place = state.watch.place(principal)?;
     let beginning = wish.begin(state, principal).await?;
-    Opened::open(state, principal, beginning)
+    Ok(Opened::open(state, place, beginning))
+}
+
+/// A ticket is used up when there is a place and nothing wrong with the wish: who mends it comes again with the same.
+async fn opened_by_ticket(state: &AppState, ticket: &str, wish: Wish) -> Result<Opened, Problem> {
+    let ticket = Shown::read(state, ticket)?;
+    let place = state.watch.place(ticket.principal())?;
+    let principal = ticket.use_up(state).await?;
+    let beginning = wish.begin(state, &principal).await?;
+    Ok(Opened::open(state, place, beginning))
 }
 
 /// Opens a stream as a first message says.
@@ -152,11 +159,14 @@ async fn by_message(state: &AppState, text: &str, mut parameters: Parameters) ->
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(not_one()),
     });
     parameters.extend(texts.collect::<Result<Vec<_>, _>>()?);
-    opened(state, &principal, parameters).await
+    opened(state, &principal, Wish::of_all(state, parameters)?).await
 }
 
 /// What proves to the client that it is understood (RFC 6455, 4.2).
-fn accept_key(headers: &HeaderMap) -> Result<String, Problem> {
+fn accept_key(method: &Method, headers: &HeaderMap) -> Result<String, Problem> {
+    if method != Method::GET {
+        return Err(Problem::field("Upgrade", "value", "goes with GET"));
+    }
     let says = |name: header::HeaderName, word: &str| {
         let values = headers
             .get_all(name)

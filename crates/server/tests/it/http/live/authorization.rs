@@ -64,6 +64,40 @@ async fn a_party_that_has_no_order_yet_is_told_of_its_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn watching_for_a_merchant_that_is_unknown_writes_nothing_and_misses_nothing() {
+    let front = Front::start().await;
+    front.shipment_of("client_001").await;
+    let query = "?merchant=newcomer";
+    let known = |name: &str| {
+        let store = front.engine.store();
+        store.reading(|reader| reader.party(store::PartyKind::Client, name))
+    };
+    let head = front.request(Method::HEAD, &format!("/api/v1/stream{query}"));
+    assert_eq!(
+        front.send(head.bearer_auth(operator())).await.status.as_u16(),
+        200
+    );
+    let mut begun = Events::begin(&front, &operator(), query, None).await;
+    let start = begun.next().await.id;
+    let mut other = Events::open(&front, &operator(), "?merchant=nobody").await;
+    // By then the follower has looked for them.
+    let mut all = Events::open(&front, &operator(), "").await;
+    let second = front.shipment_of("client_001").await;
+    assert_eq!(all.versions(1).await, [(second, 1)]);
+    assert_eq!(known("newcomer").unwrap(), None);
+    let number = front.shipment_of("newcomer").await;
+    step(&front, &number, 0).await;
+    let expected = [(number.clone(), 1), (number.clone(), 2)];
+    assert_eq!(begun.versions(2).await, expected);
+    let mut replayed = Events::resume(&front, &operator(), query, &start).await;
+    assert_eq!(replayed.versions(2).await, expected);
+    other.is_silent().await;
+    assert_eq!(known("nobody").unwrap(), None);
+    drop((begun, other, all, replayed));
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn anothers_order_or_merchant_is_forbidden_and_an_unknown_order_is_not_there() {
     let front = Front::start().await;
     let number = front.shipment_of("client_001").await;

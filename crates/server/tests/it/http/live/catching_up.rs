@@ -1,9 +1,11 @@
 //! Many that come back at once, and one that does not keep up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use server::server::Limits;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::harness::front::{Front, client, new_event, operator};
@@ -47,10 +49,11 @@ async fn hundreds_that_come_back_at_once_each_get_everything_once_while_more_is_
     for step in 0..3 {
         all_step(&front, &numbers, step).await;
     }
-    let front = std::sync::Arc::new(front);
+    let front = Arc::new(front);
     let mut readers = JoinSet::new();
+    let begun = Arc::new(Semaphore::new(0));
     for reader in 0..400 {
-        let (front, start) = (front.clone(), start.clone());
+        let (front, start, begun) = (front.clone(), start.clone(), begun.clone());
         let number = numbers[reader % CLIENTS].clone();
         // Everything, one client's, and one order's.
         let (token, query, count) = match reader % 4 {
@@ -61,6 +64,7 @@ async fn hundreds_that_come_back_at_once_each_get_everything_once_while_more_is_
         readers.spawn(async move {
             let mut events = Events::begin(&front, &token, &query, Some(&start)).await;
             assert_eq!(events.next().await.kind, "hello");
+            begun.add_permits(1);
             let told = events.versions(count).await;
             let mut once = told.clone();
             once.sort_unstable();
@@ -77,7 +81,8 @@ async fn hundreds_that_come_back_at_once_each_get_everything_once_while_more_is_
             events
         });
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Some have begun, others have not.
+    begun.acquire_many(100).await.unwrap().forget();
     all_step(&front, &numbers, 3).await;
     let mut open = Vec::new();
     while let Some(done) = readers.join_next().await {
@@ -85,7 +90,7 @@ async fn hundreds_that_come_back_at_once_each_get_everything_once_while_more_is_
     }
     assert_eq!(open.len(), 400);
     drop(open);
-    std::sync::Arc::into_inner(front).unwrap().end().await;
+    Arc::into_inner(front).unwrap().end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

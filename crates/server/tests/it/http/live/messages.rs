@@ -198,9 +198,13 @@ async fn a_server_that_stops_says_so_at_once_and_where_to_go_on() {
     let mut pauses = std::collections::BTreeSet::new();
     for stream in &mut streams {
         let closed = stream.closed().await;
-        assert_eq!(closed.data, json!({"reason": "shutdown", "cursor": last}));
         let retry = closed.text.lines().find_map(|line| line.strip_prefix("retry: "));
-        pauses.insert(retry.unwrap().parse::<u32>().unwrap());
+        let retry: u32 = retry.unwrap().parse().unwrap();
+        assert_eq!(
+            closed.data,
+            json!({"reason": "shutdown", "cursor": last, "retry_after_ms": retry})
+        );
+        pauses.insert(retry);
     }
     assert!(
         pauses.len() > 10 && pauses.iter().all(|pause| (1_000..5_000).contains(pause)),

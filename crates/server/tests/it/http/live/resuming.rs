@@ -38,6 +38,26 @@ async fn whoever_comes_back_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_began_behind_a_cursor_and_comes_back_by_the_same_url_goes_on_from_its_last_event() {
+    let front = Front::start().await;
+    let number = front.shipment_of("client_001").await;
+    let mut events = Events::begin(&front, &operator(), "", None).await;
+    let url = format!("?after={}", events.next().await.id);
+    drop(events);
+    step(&front, &number, 0).await;
+    step(&front, &number, 1).await;
+    let mut events = Events::open(&front, &operator(), &url).await;
+    let first = events.message().await;
+    assert_eq!(first.data["version"], 2);
+    drop(events);
+    let mut events = Events::resume(&front, &operator(), &url, &first.id).await;
+    assert_eq!(events.versions(1).await, [(number, 3)]);
+    events.is_silent().await;
+    drop(events);
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_breaks_off_before_the_first_message_has_lost_nothing() {
     let front = Front::start().await;
     let number = front.shipment_of("client_001").await;

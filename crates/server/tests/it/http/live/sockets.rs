@@ -131,6 +131,13 @@ async fn what_is_no_websocket_is_refused_before_it_begins() {
     front.get(&operator(), "/api/v1/ws").await.blames("Upgrade");
     let head = front.request(Method::HEAD, "/api/v1/ws").bearer_auth(operator());
     assert_eq!(front.send(head).await.status.as_u16(), 400);
+    let upgrade = front.request(Method::HEAD, "/api/v1/ws").bearer_auth(operator());
+    let upgrade = upgrade
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(front.send(upgrade).await.status.as_u16(), 400);
     for query in ["?token=x", "?access_token=x"] {
         for token in ["", &operator()] {
             let refused = Socket::try_open(&front, token, query).await.err().unwrap();
@@ -178,9 +185,12 @@ async fn a_server_that_stops_closes_sockets_and_tells_them_where_to_go_on() {
     let hello = socket.next().await;
     let reading = async {
         let closed = socket.next().await;
+        // All are sent away at once, and must not all come back at once.
+        let after = closed["retry_after_ms"].as_u64().unwrap();
+        assert!(after >= 1_000, "{closed}");
         assert_eq!(
             closed,
-            json!({"type": "closed", "reason": "shutdown", "cursor": hello["cursor"]})
+            json!({"type": "closed", "reason": "shutdown", "cursor": hello["cursor"], "retry_after_ms": after})
         );
         assert_eq!(socket.closed().await.0, 1001);
     };

@@ -2,10 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use server::server::Limits;
 
 use super::standing::signed_up;
-use crate::harness::front::{Front, admin, client, operator};
-use crate::harness::live::Socket;
+use crate::harness::front::{Front, admin, client, operator, token};
+use crate::harness::home::Home;
+use crate::harness::live::{Events, Socket};
 
 pub(super) async fn ticket(front: &Front, token: &str) -> String {
     let request = front
@@ -83,5 +85,48 @@ async fn a_ticket_is_worth_no_more_than_the_token_behind_it() {
         .err()
         .unwrap();
     refused.is_problem(401, "UNAUTHENTICATED");
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_for_whoever_asked_whatever_the_name() {
+    let front = Front::start().await;
+    for subject in ["CORP\\ann", "ann \"the one\"", "\u{1f980}\n"] {
+        let made = ticket(&front, &token(subject, "operator", None)).await;
+        let mut socket = Socket::open(&front, "", &format!("?ticket={made}")).await;
+        assert_eq!(socket.next().await["type"], "hello", "{subject}");
+    }
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_not_used_up_by_a_wish_that_is_refused_nor_where_there_is_no_place_nor_by_head() {
+    let mut limits = Limits::default();
+    limits.streams.per_principal = 1;
+    let front = Front::start_within(limits, Home::new(), &[]).await;
+    let made = ticket(&front, &operator()).await;
+    let wrong = Socket::try_open(&front, "", &format!("?ticket={made}&phase=nope")).await;
+    wrong.err().unwrap().blames("phase");
+    let head = front
+        .request(Method::HEAD, &format!("/api/v1/ws?ticket={made}"))
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert!(front.send(head).await.status.is_client_error());
+    let one = Events::open(&front, &operator(), "").await;
+    let full = Socket::try_open(&front, "", &format!("?ticket={made}")).await;
+    full.err().unwrap().is_problem(429, "RATE_LIMITED");
+    drop(one);
+    let began = std::time::Instant::now();
+    let mut socket = loop {
+        match Socket::try_open(&front, "", &format!("?ticket={made}")).await {
+            Ok(socket) => break socket,
+            Err(refused) => drop(refused.is_problem(429, "RATE_LIMITED")),
+        }
+        assert!(began.elapsed().as_secs() < 10, "its place is free again");
+    };
+    assert_eq!(socket.next().await["type"], "hello");
+    drop(socket);
     front.end().await;
 }
