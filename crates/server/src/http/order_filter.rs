@@ -5,6 +5,7 @@ use model::ids::LifecycleId;
 use model::lifecycle::{Lifecycle, Phase};
 use model::limits::MAX_CONTACT_CHARS;
 use model::time::Timestamp;
+use utoipa::IntoParams;
 
 use super::auth::Principal;
 use super::limits::NAME_CHARS;
@@ -31,6 +32,29 @@ pub(crate) struct OrderFilter {
     pub(crate) created_from: Option<Timestamp>,
     /// Whose creation was recorded before.
     pub(crate) created_to: Option<Timestamp>,
+}
+
+/// The parameters of an [`OrderFilter`]. A stream is told of such orders; of their status, phase and activity its messages decide.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `OrderFilter::read` reads")]
+pub(crate) struct OrderFilterSchema {
+    /// Of this lifecycle.
+    lifecycle: Option<String>,
+    /// In this status; on a stream: messages that say so.
+    status: Option<String>,
+    /// In a status of this phase: `pending`, `active`, `moving`, `done` or `stopped`; on a stream: messages that say so.
+    phase: Option<String>,
+    /// `true`: those that have not ended; `false`: those that have; on a stream: messages that say so.
+    active: Option<bool>,
+    /// Of this client; of another than the caller's own: 403.
+    merchant: Option<String>,
+    /// With this `customer_reference` or `customer.contact`.
+    customer_reference: Option<String>,
+    /// Created at this time or later.
+    from: Option<String>,
+    /// Created before this time.
+    to: Option<String>,
 }
 
 impl OrderFilter {

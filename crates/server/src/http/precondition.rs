@@ -5,25 +5,16 @@ use model::ids::Version;
 
 use super::problem::{Kind, Problem};
 
-/// What `If-Match` demands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Precondition {
-    /// Nothing.
-    None,
-    /// This version.
-    Version(Version),
-}
-
-/// Reads the header. `W/` and a coding's suffix are ignored, as proxies add them. Of several tags the change can be
+/// The version that the header demands, if it demands one. `W/` and a coding's suffix are ignored, as proxies add them. Of several tags the change can be
 /// made on one only: a list is refused.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     let mut values = headers.get_all(header::IF_MATCH).iter();
     let Some(value) = values.next() else {
-        return Ok(Precondition::None);
+        return Ok(None);
     };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
-        return Ok(Precondition::None);
+        return Ok(None);
     }
     if values.next().is_some() || text.contains(',') {
         return Err(Problem::field("If-Match", "format", "must be one entity tag"));
@@ -45,7 +36,7 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
             format!("no version is called \"{tag}\""),
         )
     })?;
-    Ok(Precondition::Version(Version::new(version)))
+    Ok(Some(Version::new(version)))
 }
 
 #[cfg(test)]
@@ -54,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    fn read(value: &str) -> Result<Precondition, Kind> {
+    fn read(value: &str) -> Result<Option<Version>, Kind> {
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_MATCH, HeaderValue::from_str(value).unwrap());
         if_match(&headers).map_err(|problem| problem.kind)
@@ -63,9 +54,9 @@ mod tests {
     #[test]
     fn weak_marks_and_codings_are_ignored() {
         for text in ["\"3\"", "W/\"3\"", "\"3-gzip\"", "W/\"3-br\""] {
-            assert_eq!(read(text), Ok(Precondition::Version(Version::new(3))), "{text}");
+            assert_eq!(read(text), Ok(Some(Version::new(3))), "{text}");
         }
-        assert_eq!(read("*"), Ok(Precondition::None));
+        assert_eq!(read("*"), Ok(None));
     }
 
     #[test]

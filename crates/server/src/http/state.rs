@@ -8,7 +8,7 @@ use model::ids::{LifecycleId, PartyId};
 use model::time::Timestamp;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
-use store::{Error, PartyKind, Reader, Store};
+use store::{Error, OrderRecord, PartyKind, Reader, Store};
 
 use tokio::sync::Semaphore;
 
@@ -145,6 +145,12 @@ impl Shared {
         self.engine
             .lifecycle_named("shipment")
             .ok_or_else(Problem::internal)
+    }
+
+    /// The definition that an order lives by.
+    pub(crate) fn lifecycle_of(&self, order: &OrderRecord) -> Result<Arc<Lifecycle>, Error> {
+        let found = self.engine.lifecycle(order.head.lifecycle);
+        found.ok_or_else(|| Error::Damaged(format!("{}: its lifecycle is not stored", order.public_id)))
     }
 
     /// The name of a party, read once and remembered.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use model::command::{Actor, Change, Create, NewId, OrderRef, Report, ReportFields, Scope};
+use model::command::{Actor, Create, NewId, OrderRef, Scope};
 use model::event_id::EventRef;
 use model::ids::{Owner, PartyId, TenantId, Version};
 use model::public_id::PublicId;
@@ -16,6 +16,7 @@ use store::Trouble;
 use tempfile::TempDir;
 
 use crate::harness::acknowledged::history;
+use crate::harness::automatic::reported;
 use crate::harness::process::{run, waybill_on};
 use crate::harness::skip;
 
@@ -168,21 +169,10 @@ fn create(handle: &Handle, id: &str) -> Wish {
 }
 
 fn report(handle: &Handle, order: &str, status: &str) -> Wish {
-    let now = handle.clock().now();
-    let report = Report::new(ReportFields {
-        status: status.into(),
-        source: "scanner-1".into(),
-        occurred_at: now,
-        client_event_id: None,
-        location: None,
-        notes: None,
-        metadata: None,
-        received_at: now,
-    });
     Wish::Change {
         order: OrderRef::Public(PublicId::new(order).unwrap()),
         actor: OPERATOR,
         expected: None,
-        change: Change::Report(report.unwrap()),
+        change: reported(handle, "scanner-1", status),
     }
 }

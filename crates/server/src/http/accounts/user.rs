@@ -15,7 +15,7 @@ use super::super::auth::{Asker, Credential};
 use super::super::fields::{self, Fields};
 use super::super::front::ClientAddress;
 use super::super::idempotency::JsonAnswer;
-use super::super::precondition::{Precondition, if_match};
+use super::super::precondition::if_match;
 use super::super::problem::{Kind, Problem, ProblemSchema};
 use super::super::rate_limit::Caller;
 use super::super::state::AppState;
@@ -166,8 +166,8 @@ async fn is_password_of(
 }
 
 /// Whether the user is still as it must be for the change.
-fn allowed(user: &User, seen: &User, precondition: Precondition, is_proven: bool) -> Result<(), Problem> {
-    if let Precondition::Version(version) = precondition
+fn allowed(user: &User, seen: &User, expected: Option<Version>, is_proven: bool) -> Result<(), Problem> {
+    if let Some(version) = expected
         && version != Version::new(user.version)
     {
         let detail = format!("the user is at version {}, not {}", user.version, version.get());

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::super::auth::Asker;
 use super::super::body::Received;
 use super::super::idempotency::{self, JsonAnswer};
-use super::super::precondition::{Precondition, if_match};
+use super::super::precondition::if_match;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::AppState;
 use super::super::{body, fields, limits};
@@ -90,10 +90,7 @@ pub(super) async fn post_event(
     let keyed = state
         .under_way
         .key(&headers, &asker, "POST /events", &received.bytes, now)?;
-    let expected = match if_match(&headers)? {
-        Precondition::None => None,
-        Precondition::Version(version) => Some(version),
-    };
+    let expected = if_match(&headers)?;
     let told = Told {
         event_ids: state.engine.event_ids().clone(),
         tracking_number: event.shipment.to_string(),

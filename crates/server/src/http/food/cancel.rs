@@ -14,12 +14,13 @@ use store::OrderRecord;
 use super::super::body;
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::limits::BODY_BYTES;
-use super::super::precondition::{Precondition, if_match};
+use super::super::precondition::if_match;
 use super::super::problem::{Problem, ProblemSchema};
+use super::super::standing::Standing;
 use super::super::state::AppState;
 use super::guest::Guest;
-use super::order::{FoodOrder, Found, anothers, find, id_of, unknown};
-use crate::engine::{Answer, Command, OnceAnswer, Outcome, Submission};
+use super::order::{FoodOrder, find, id_of, unknown};
+use crate::engine::{Answer, Command, Submission};
 
 /// Cancel a food order
 ///
@@ -42,12 +43,9 @@ pub(super) async fn cancel_order(
 ) -> Result<Response<Body>, Problem> {
     let id = id_of(&order_id)?;
     body::none(&state.room, body, BODY_BYTES).await?;
-    let expected = match if_match(&headers)? {
-        Precondition::None => None,
-        Precondition::Version(version) => Some(version),
-    };
+    let expected = if_match(&headers)?;
     let guest = Arc::new(guest);
-    let before = Arc::new(seen(&state, &guest, &id).await?);
+    let before = Arc::new(Before::read(&state, guest.clone(), &id).await?);
     let now = state.now();
     let path = format!("POST /orders/{id}/cancel");
     let keyed = state
@@ -72,66 +70,35 @@ pub(super) async fn cancel_order(
             before.answer(answers.first())
         });
     }
-    let done = state.engine.submit_once(submission).await?;
-    if let OnceAnswer::Decided(answers) = &done
-        && let Some(Ok(Outcome::Unchanged(_))) = answers.first()
-    {
-        // Cancelled before, perhaps since it was looked at.
-        return Ok(seen(&state, &guest, &id).await?.shown().into_response());
-    }
-    idempotency::respond(done, |answers| {
+    idempotency::respond(state.engine.submit_once(submission).await?, |answers| {
         Ok(before.answer(answers.first())?.into_response())
     })
 }
 
-/// The order as it was read.
-struct Seen {
-    order: Box<OrderRecord>,
+/// The order as it was read before it was cancelled: what never changes of it is shown.
+struct Before {
+    order: OrderRecord,
     lifecycle: Arc<Lifecycle>,
 }
 
-async fn seen(state: &AppState, guest: &Arc<Guest>, id: &PublicId) -> Result<Seen, Problem> {
-    let (reading, guest, id) = (state.clone(), guest.clone(), id.clone());
-    let found = state
-        .read(move |reader| find(&reading, reader, &guest, &id))
-        .await?;
-    match found {
-        Found::Nothing => Err(unknown()),
-        Found::Anothers => Err(anothers()),
-        Found::Order(order) => Ok(Seen {
-            lifecycle: state
-                .engine
-                .lifecycle(order.head.lifecycle)
-                .ok_or_else(Problem::internal)?,
-            order,
-        }),
-    }
-}
-
-impl Seen {
-    fn shown(&self) -> JsonAnswer {
-        let shown = FoodOrder::of(&self.order, &self.lifecycle);
-        JsonAnswer::new(StatusCode::OK, &shown).with_version(self.order.head.version.get())
+impl Before {
+    async fn read(state: &AppState, guest: Arc<Guest>, id: &PublicId) -> Result<Self, Problem> {
+        let (reading, id) = (state.clone(), id.clone());
+        let found = state
+            .read(move |reader| {
+                find(&reading, reader, &guest, &id)?.try_map(|order| {
+                    let lifecycle = reading.lifecycle_of(&order)?;
+                    Ok(Self { order, lifecycle })
+                })
+            })
+            .await?;
+        found.or_told("order", unknown)
     }
 
-    /// The order as the change has left it. What was cancelled when it was looked at is shown as it was.
+    /// The order as the cancellation, or an earlier one, has left it.
     fn answer(&self, answer: Option<&Answer>) -> Result<JsonAnswer, Problem> {
-        match answer {
-            Some(Ok(Outcome::Accepted(accepted))) => {
-                let mut shown = FoodOrder::of(&self.order, &self.lifecycle);
-                self.lifecycle
-                    .state_name(accepted.status)
-                    .clone_into(&mut shown.status);
-                shown.updated_at = accepted.recorded_at.to_string();
-                let answer = JsonAnswer::new(StatusCode::OK, &shown);
-                Ok(answer.with_version(accepted.last_version.get()))
-            }
-            Some(Ok(Outcome::Unchanged(_))) if Some(self.order.head.status) == self.lifecycle.cancelled() => {
-                Ok(self.shown())
-            }
-            Some(Ok(Outcome::Refused(refusal, _))) => Err(refusal.into()),
-            Some(Err(failure)) => Err((*failure).into()),
-            Some(Ok(Outcome::Unchanged(_) | Outcome::Duplicate(_))) | None => Err(Problem::internal()),
-        }
+        let standing = Standing::after(answer, |refusal| refusal.into())?;
+        let shown = FoodOrder::of(&self.order, &self.lifecycle, standing);
+        Ok(JsonAnswer::new(StatusCode::OK, &shown).with_version(standing.version.get()))
     }
 }

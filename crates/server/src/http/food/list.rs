@@ -7,9 +7,10 @@ use store::{Error, PageFilter, Reader};
 use super::super::limits::ORDERS_AT_ONCE;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
+use super::super::standing::Standing;
 use super::super::state::AppState;
 use super::guest::Guest;
-use super::order::{FoodOrder, lifecycle_missing};
+use super::order::FoodOrder;
 use super::{LIFECYCLE, statuses};
 
 /// Food orders
@@ -68,9 +69,11 @@ fn newest(
         let wanted = (limit - listed.len()).min(ORDERS_AT_ONCE);
         let page = reader.page_orders(filter, before, u32::try_from(wanted).unwrap_or(u32::MAX))?;
         for order in &page.orders {
-            let lifecycle = state.engine.lifecycle(order.head.lifecycle);
-            let lifecycle = lifecycle.ok_or_else(|| lifecycle_missing(order))?;
-            listed.push(FoodOrder::of(order, &lifecycle));
+            listed.push(FoodOrder::of(
+                order,
+                &*state.lifecycle_of(order)?,
+                Standing::from(&order.head),
+            ));
         }
         before = page.next;
         if before.is_none() {

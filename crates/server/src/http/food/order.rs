@@ -1,14 +1,15 @@
 //! A food order as it is shown, and finding one.
 
 use model::Lifecycle;
-use model::command::OrderRef;
 use model::public_id::PublicId;
 use serde::Serialize;
 use serde_json::Value;
 use store::{Error, OrderRecord, Reader};
 use utoipa::ToSchema;
 
+use super::super::found::{self, Found};
 use super::super::problem::Problem;
+use super::super::standing::Standing;
 use super::super::state::AppState;
 use super::LIFECYCLE;
 use super::guest::Guest;
@@ -24,15 +25,15 @@ pub(super) struct FoodOrder {
     /// `small`, `medium` or `large`.
     size: Option<String>,
     /// Such as `PLACED`.
-    pub(super) status: String,
+    status: String,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
-    pub(super) updated_at: String,
+    updated_at: String,
 }
 
 impl FoodOrder {
-    pub(super) fn of(order: &OrderRecord, lifecycle: &Lifecycle) -> Self {
+    pub(super) fn of(order: &OrderRecord, lifecycle: &Lifecycle, standing: Standing) -> Self {
         let details = order.details.as_ref();
         // Of an order that is no meal other things may have been told.
         let told: Value = details
@@ -45,37 +46,22 @@ impl FoodOrder {
             address: text("address"),
             item: text("item"),
             size: text("size"),
-            status: lifecycle.state_name(order.head.status).to_owned(),
+            status: lifecycle.state_name(standing.status).to_owned(),
             created_at: order.created_at.to_string(),
-            updated_at: order.head.recorded_at.to_string(),
+            updated_at: standing.updated_at.to_string(),
         }
     }
 }
 
-/// Finds a food order that a guest may see.
-pub(super) enum Found {
-    Nothing,
-    Anothers,
-    Order(Box<OrderRecord>),
-}
-
+/// Looks for a food order that a guest may see.
 pub(super) fn find(
     state: &AppState,
     reader: &mut dyn Reader,
     guest: &Guest,
     id: &PublicId,
-) -> Result<Found, Error> {
-    let Some(order) = reader.order(&OrderRef::Public(id.clone()))? else {
-        return Ok(Found::Nothing);
-    };
-    if !guest.scope(reader)?.covers(&order.head.owner) {
-        return Ok(Found::Anothers);
-    }
-    let lifecycle = state.engine.lifecycle(order.head.lifecycle);
-    if lifecycle.is_some_and(|lifecycle| lifecycle.name() != LIFECYCLE) {
-        return Ok(Found::Nothing);
-    }
-    Ok(Found::Order(Box::new(order)))
+) -> Result<Found<OrderRecord>, Error> {
+    let found = found::find(reader, id, |reader| guest.scope(reader))?;
+    Ok(found.of_lifecycle(state, LIFECYCLE))
 }
 
 /// The id of a path. One that no order can have is unknown.
@@ -85,13 +71,4 @@ pub(super) fn id_of(text: &str) -> Result<PublicId, Problem> {
 
 pub(super) fn unknown() -> Problem {
     Problem::not_found("no food order has this id")
-}
-
-pub(super) fn anothers() -> Problem {
-    Problem::forbidden("this order belongs to someone else")
-}
-
-/// That a definition is not there which an order names.
-pub(super) fn lifecycle_missing(order: &OrderRecord) -> Error {
-    Error::Damaged(format!("{}: its lifecycle is not stored", order.public_id))
 }

@@ -9,10 +9,11 @@ use store::{Error, OrderRecord, Reader};
 use utoipa::ToSchema;
 
 use super::super::problem::{Problem, ProblemSchema};
+use super::super::standing::Standing;
 use super::super::state::AppState;
 use super::events::{OrderEvent, events};
 use super::guest::Guest;
-use super::order::{FoodOrder, Found, anothers, find, id_of, lifecycle_missing, unknown};
+use super::order::{FoodOrder, find, id_of, unknown};
 
 /// A food order and what happened to it.
 #[derive(Serialize, ToSchema)]
@@ -43,16 +44,12 @@ pub(super) async fn order(
     let id = id_of(&order_id)?;
     let reading = state.clone();
     let found = state
-        .read(move |reader| match find(&reading, reader, &guest, &id)? {
-            Found::Nothing => Ok(Err(unknown())),
-            Found::Anothers => Ok(Err(anothers())),
-            Found::Order(order) => {
-                let version = order.head.version;
-                with_events(&reading, reader, &order).map(|shown| Ok((version, shown)))
-            }
+        .read(move |reader| {
+            let found = find(&reading, reader, &guest, &id)?;
+            found.try_map(|order| Ok((order.head.version, with_events(&reading, reader, &order)?)))
         })
         .await?;
-    let (version, shown) = found?;
+    let (version, shown) = found.or_told("order", unknown)?;
     Ok(([(header::ETAG, format!("\"{version}\""))], Json(shown)))
 }
 
@@ -67,10 +64,9 @@ fn with_events(
     } else {
         reader.history(order)?
     };
-    let lifecycle = state.engine.lifecycle(order.head.lifecycle);
-    let lifecycle = lifecycle.ok_or_else(|| lifecycle_missing(order))?;
+    let lifecycle = state.lifecycle_of(order)?;
     Ok(OrderWithEvents {
-        order: FoodOrder::of(order, &lifecycle),
+        order: FoodOrder::of(order, &lifecycle, Standing::from(&order.head)),
         events: events(order.public_id.as_str(), &lifecycle, &history),
         history_archived: is_archived.then_some(true),
     })

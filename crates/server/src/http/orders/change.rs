@@ -16,10 +16,11 @@ use store::accounts::AuditRecord;
 
 use super::super::auth::Asker;
 use super::super::idempotency::{self, JsonAnswer};
-use super::super::precondition::{Precondition, if_match};
+use super::super::precondition::if_match;
 use super::super::problem::Problem;
+use super::super::standing::Standing;
 use super::super::state::AppState;
-use super::order::{self, Order, Standing};
+use super::order::{self, Order};
 use crate::engine::{Accepted, Answer, Command, Outcome, Submission};
 
 /// A request to change an order, as it came.
@@ -45,10 +46,7 @@ impl Request<'_> {
     ) -> Result<Response<Body>, Problem> {
         let (state, asker) = (self.state, self.asker);
         let now = state.now();
-        let expected = match if_match(self.headers)? {
-            Precondition::None => None,
-            Precondition::Version(version) => Some(version),
-        };
+        let expected = if_match(self.headers)?;
         let keyed = state
             .under_way
             .key(self.headers, asker, &self.method_and_path, self.body, now)?;
@@ -89,13 +87,7 @@ impl Request<'_> {
 
 /// The order, as the change or its repetition has left it.
 fn answer(answer: Option<&Answer>, order: &Order) -> Result<JsonAnswer, Problem> {
-    let standing = match answer {
-        Some(Ok(Outcome::Accepted(accepted))) => Standing::from(accepted),
-        Some(Ok(Outcome::Duplicate(known) | Outcome::Unchanged(known))) => Standing::from(known),
-        Some(Ok(Outcome::Refused(refusal, _))) => return Err(refused(refusal)),
-        Some(Err(failure)) => return Err((*failure).into()),
-        None => return Err(Problem::internal()),
-    };
+    let standing = Standing::after(answer, refused)?;
     Ok(order.answer(StatusCode::OK, standing))
 }
 

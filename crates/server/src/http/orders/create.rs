@@ -19,11 +19,12 @@ use super::super::auth::{Asker, Principal};
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::raw_metadata::WithMetadata;
+use super::super::standing::Standing;
 use super::super::state::{AppState, random};
 use super::super::{body, limits};
 use super::change::refused;
 use super::details::{Customer, Details};
-use super::order::{Order, OrderBody, Standing, Told};
+use super::order::{Order, OrderBody, Told};
 use super::wish::{Kind, Wish, WishSchema};
 use crate::engine::{Answer, Command, Outcome, Submission};
 

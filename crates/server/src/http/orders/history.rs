@@ -21,7 +21,7 @@ use super::super::page;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::AppState;
-use super::order::{self, lifecycle_of};
+use super::order;
 
 /// A page of an order's history.
 #[derive(Serialize, ToSchema)]
@@ -131,7 +131,7 @@ struct Shown {
 
 impl Shown {
     fn read(state: &AppState, reader: &mut dyn Reader, record: &OrderRecord) -> Result<Self, Error> {
-        let lifecycle = lifecycle_of(state, record)?;
+        let lifecycle = state.lifecycle_of(record)?;
         let entries: Vec<Entry> = reader
             .history(record)?
             .into_iter()

@@ -15,16 +15,17 @@ use model::ids::{LifecycleId, OrderKey, PartyId, Version};
 use model::role::Role;
 use serde::Serialize;
 use store::{Error, OrderRecord, PageFilter, Reader};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Principal};
 use super::super::limits::{ORDERS_AT_ONCE, ORDERS_PAGE_BYTES};
-use super::super::order_filter::OrderFilter;
+use super::super::order_filter::{OrderFilter, OrderFilterSchema};
 use super::super::page;
 use super::super::problem::Problem;
 use super::super::query::Parameters;
+use super::super::standing::Standing;
 use super::super::state::{AppState, Shared};
-use super::order::{Order, OrderBody, Standing};
+use super::order::{Order, OrderBody};
 
 /// A page of orders.
 #[derive(Serialize, ToSchema)]
@@ -34,37 +35,12 @@ pub(super) struct OrderPage {
     next_cursor: Option<String>,
 }
 
-/// Which orders are wanted.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `OrderFilter::read` reads")]
-pub(super) struct FilterSchema {
-    /// Of this lifecycle.
-    lifecycle: Option<String>,
-    /// In this status.
-    status: Option<String>,
-    /// In a status of this phase: `pending`, `active`, `moving`, `done` or `stopped`.
-    phase: Option<String>,
-    /// `true`: those that have not ended; `false`: those that have.
-    active: Option<bool>,
-    /// Of this client.
-    merchant: Option<String>,
-    /// With this `customer_reference` or `customer.contact`.
-    customer_reference: Option<String>,
-    /// Created at this time or later.
-    from: Option<String>,
-    /// Created before this time.
-    to: Option<String>,
-    /// 1 to 500; 50 if not given.
-    limit: Option<u32>,
-    /// As the page before had it.
-    cursor: Option<String>,
-}
-
 /// Orders
 ///
 /// Customers see their own, clients and drivers those of their client, operators and admins all.
-#[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(FilterSchema),
+#[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(OrderFilterSchema,
+        ("limit" = Option<u32>, Query, description = "1 to 500; 50 if not given"),
+        ("cursor" = Option<String>, Query, description = "As the page before had it")),
     responses((status = 200, description = "A page; `Link` has the next", body = OrderPage)))]
 pub(super) async fn list_orders(
     State(state): State<AppState>,
@@ -78,7 +54,9 @@ pub(super) async fn list_orders(
 /// All orders
 ///
 /// For operators and admins: everybody's.
-#[utoipa::path(get, path = "/api/v1/admin/orders", tag = "orders", params(FilterSchema),
+#[utoipa::path(get, path = "/api/v1/admin/orders", tag = "orders", params(OrderFilterSchema,
+        ("limit" = Option<u32>, Query, description = "1 to 500; 50 if not given"),
+        ("cursor" = Option<String>, Query, description = "As the page before had it")),
     responses((status = 200, description = "A page; `Link` has the next", body = OrderPage)))]
 pub(super) async fn list_all_orders(
     State(state): State<AppState>,

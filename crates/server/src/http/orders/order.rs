@@ -6,12 +6,11 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use model::command::OrderRef;
-use model::ids::{OrderKey, Owner, PartyId, Version};
+use model::StateId;
+use model::ids::{OrderKey, Owner, PartyId};
 use model::lifecycle::Lifecycle;
 use model::public_id::PublicId;
 use model::time::Timestamp;
-use model::{Head, StateId};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,11 +18,12 @@ use store::{Error, OrderRecord, Reader};
 use utoipa::ToSchema;
 
 use super::super::auth::Principal;
+use super::super::found;
 use super::super::idempotency::JsonAnswer;
 use super::super::problem::Problem;
+use super::super::standing::Standing;
 use super::super::state::AppState;
 use super::details::{Customer, Details, Item};
-use crate::engine::{Accepted, Known};
 
 /// An order.
 #[derive(Serialize, ToSchema)]
@@ -79,48 +79,10 @@ pub(super) struct Told {
     pub(super) details: Details,
 }
 
-/// Where an order stands.
-#[derive(Clone, Copy)]
-pub(super) struct Standing {
-    pub(super) status: StateId,
-    pub(super) version: Version,
-    pub(super) updated_at: Timestamp,
-}
-
-impl From<&Head> for Standing {
-    fn from(head: &Head) -> Self {
-        Self {
-            status: head.status,
-            version: head.version,
-            updated_at: head.recorded_at,
-        }
-    }
-}
-
-impl From<&Accepted> for Standing {
-    fn from(accepted: &Accepted) -> Self {
-        Self {
-            status: accepted.status,
-            version: accepted.last_version,
-            updated_at: accepted.updated_at,
-        }
-    }
-}
-
-impl From<&Known> for Standing {
-    fn from(known: &Known) -> Self {
-        Self {
-            status: known.status,
-            version: known.last_version,
-            updated_at: known.updated_at,
-        }
-    }
-}
-
 impl Order {
     /// What is stored of it, made ready to be shown.
     pub(super) fn of(state: &AppState, reader: &mut dyn Reader, record: &OrderRecord) -> Result<Self, Error> {
-        let lifecycle = lifecycle_of(state, record)?;
+        let lifecycle = state.lifecycle_of(record)?;
         // What was erased, or was told in another form than is known here, is left out: an order that is there is shown.
         let details = record
             .details
@@ -184,13 +146,6 @@ pub(super) fn phase(lifecycle: &Lifecycle, status: StateId) -> &'static str {
     lifecycle.state(status).map_or("?", |state| state.phase.name())
 }
 
-/// What a look for an order found.
-enum Found<T> {
-    Nothing,
-    Anothers,
-    Order(T),
-}
-
 /// Reads an order that the caller may see, and what else is wanted of it at the same instant. One that is not there is 404; another
 /// party's is 403.
 pub(super) async fn read<T: Send + 'static>(
@@ -200,32 +155,13 @@ pub(super) async fn read<T: Send + 'static>(
     mut more: impl FnMut(&AppState, &mut dyn Reader, &OrderRecord) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let unknown = || Problem::not_found("no order has this id");
-    let id = OrderRef::Public(PublicId::new(order_id).map_err(|_| unknown())?);
+    let id = PublicId::new(order_id).map_err(|_| unknown())?;
     let (reading, asker) = (state.clone(), asker.clone());
     let found = state
         .read(move |reader| {
-            let Some(record) = reader.order(&id)? else {
-                return Ok(Found::Nothing);
-            };
-            if !asker.known_actor(reader)?.scope.covers(&record.head.owner) {
-                return Ok(Found::Anothers);
-            }
-            more(&reading, reader, &record).map(Found::Order)
+            let found = found::find(reader, &id, |reader| Ok(asker.known_actor(reader)?.scope))?;
+            found.try_map(|record| more(&reading, reader, &record))
         })
         .await?;
-    match found {
-        Found::Nothing => Err(unknown()),
-        Found::Anothers => Err(Problem::forbidden("this order belongs to someone else")),
-        Found::Order(order) => Ok(order),
-    }
-}
-
-/// The definition that an order lives by.
-pub(super) fn lifecycle_of(state: &AppState, record: &OrderRecord) -> Result<Arc<Lifecycle>, Error> {
-    let found = state.engine.lifecycle(record.head.lifecycle);
-    found.ok_or_else(|| damaged(record, "its lifecycle is not stored"))
-}
-
-fn damaged(record: &OrderRecord, what: &str) -> Error {
-    Error::Damaged(format!("{}: {what}", record.public_id))
+    found.or_told("order", unknown)
 }

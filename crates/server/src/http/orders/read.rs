@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 use super::super::auth::Asker;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
+use super::super::standing::Standing;
 use super::super::state::AppState;
-use super::order::{self, Order, OrderBody, Standing, lifecycle_of, phase};
+use super::order::{self, Order, OrderBody, phase};
 
 /// An order
 ///
@@ -189,7 +190,7 @@ pub(super) async fn order_status(
 ) -> Result<impl IntoResponse, Problem> {
     parameters.finish()?;
     let status = order::read(&state, asker.principal(), &order_id, |state, _, record| {
-        let lifecycle = lifecycle_of(state, record)?;
+        let lifecycle = state.lifecycle_of(record)?;
         Ok(StatusBody {
             order_id: record.public_id.to_string(),
             status: lifecycle.state_name(record.head.status).to_owned(),

@@ -14,7 +14,7 @@ use super::super::auth::Asker;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::AppState;
-use super::order::{self, lifecycle_of};
+use super::order;
 
 /// Where an order can go.
 #[derive(Serialize, ToSchema)]
@@ -60,7 +60,7 @@ pub(super) async fn transitions(
     let role = asker.role;
     let (version, transitions) =
         order::read(&state, asker.principal(), &order_id, move |state, _, record| {
-            let lifecycle = lifecycle_of(state, record)?;
+            let lifecycle = state.lifecycle_of(record)?;
             let transitions = transitions_of(&lifecycle, &record.head, role, record.placement.is_archived());
             Ok((record.head.version, transitions))
         })

@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use model::EntryKind;
-use model::command::OrderRef;
 use model::entry::PrivateBody;
 use model::ids::Version;
 use model::public_id::PublicId;
@@ -17,6 +16,7 @@ use store::{Error, LogEntry, OrderRecord, Reader};
 use utoipa::ToSchema;
 
 use super::super::auth::{Asker, Principal};
+use super::super::found::{self, Found};
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::AppState;
 
@@ -116,13 +116,6 @@ struct Details {
     content_description: String,
 }
 
-/// What a look found.
-enum Found {
-    Nothing,
-    Anothers,
-    Shipment(Box<Shipment>, Version),
-}
-
 /// A shipment
 ///
 /// For its own client and its drivers, for operators and admins; for anybody else 403.
@@ -142,13 +135,8 @@ pub(super) async fn shipment(
     let found = state
         .read(move |reader| find(&reading, reader, &asker, &id))
         .await?;
-    match found {
-        Found::Nothing => Err(unknown()),
-        Found::Anothers => Err(Problem::forbidden("this shipment belongs to someone else")),
-        Found::Shipment(shipment, version) => {
-            Ok(([(header::ETAG, format!("\"{version}\""))], Json(shipment)))
-        }
-    }
+    let (shipment, version) = found.or_told("shipment", unknown)?;
+    Ok(([(header::ETAG, format!("\"{version}\""))], Json(shipment)))
 }
 
 fn find(
@@ -156,26 +144,16 @@ fn find(
     reader: &mut dyn Reader,
     principal: &Principal,
     id: &PublicId,
-) -> Result<Found, Error> {
-    let Some(order) = reader.order(&OrderRef::Public(id.clone()))? else {
-        return Ok(Found::Nothing);
-    };
-    if !principal.known_actor(reader)?.scope.covers(&order.head.owner) {
-        return Ok(Found::Anothers);
-    }
-    // One that is not known here is told of below.
-    let lifecycle = state.engine.lifecycle(order.head.lifecycle);
-    if lifecycle.is_some_and(|lifecycle| lifecycle.name() != "shipment") {
-        return Ok(Found::Nothing);
-    }
-    let version = order.head.version;
-    let history = if order.placement.is_archived() {
-        Vec::new()
-    } else {
-        reader.history(&order)?
-    };
-    let shipment = render(state, reader, &order, &history)?;
-    Ok(Found::Shipment(Box::new(shipment), version))
+) -> Result<Found<(Shipment, Version)>, Error> {
+    let found = found::find(reader, id, |reader| Ok(principal.known_actor(reader)?.scope))?;
+    found.of_lifecycle(state, "shipment").try_map(|order| {
+        let history = if order.placement.is_archived() {
+            Vec::new()
+        } else {
+            reader.history(&order)?
+        };
+        Ok((render(state, reader, &order, &history)?, order.head.version))
+    })
 }
 
 fn render(
@@ -185,10 +163,7 @@ fn render(
     history: &[LogEntry],
 ) -> Result<Shipment, Error> {
     let damaged = |what: &str| Error::Damaged(format!("{}: {what}", order.public_id));
-    let lifecycle = state
-        .engine
-        .lifecycle(order.head.lifecycle)
-        .ok_or_else(|| damaged("its lifecycle is not stored"))?;
+    let lifecycle = state.lifecycle_of(order)?;
     let details = order
         .details
         .as_ref()

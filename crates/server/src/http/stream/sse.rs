@@ -11,6 +11,7 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use super::super::auth::Asker;
+use super::super::order_filter::OrderFilterSchema;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::query::Parameters;
 use super::super::state::AppState;
@@ -27,14 +28,7 @@ use super::wish::{Wish, must_have_no_token};
 #[utoipa::path(get, path = "/api/v1/stream", tag = "live",
     params(
         ("order_id" = Option<String>, Query, description = "Only of this order; another party's: 403, none: 404"),
-        ("lifecycle" = Option<String>, Query, description = "Only of orders of this lifecycle"),
-        ("status" = Option<String>, Query, description = "Only messages that say this status"),
-        ("phase" = Option<String>, Query, description = "Only messages that say a status of this phase: pending, active, moving, done, stopped"),
-        ("active" = Option<bool>, Query, description = "`true`: only messages that say a status in which the order has not ended; `false`: in which it has"),
-        ("merchant" = Option<String>, Query, description = "Only of orders of this client; of another than the caller's own: 403"),
-        ("customer_reference" = Option<String>, Query, description = "Only of orders with this reference, or this contact of their customer"),
-        ("from" = Option<String>, Query, description = "Only of orders created then or later"),
-        ("to" = Option<String>, Query, description = "Only of orders created before"),
+        OrderFilterSchema,
         ("after" = Option<String>, Query, description = "A cursor: goes on behind it"),
         ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers send it that come back: counts in place of `after`")),
     responses(

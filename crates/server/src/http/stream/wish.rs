@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use model::command::{OrderRef, Scope};
+use model::command::Scope;
 use model::ids::{OrderKey, PartyId, Position};
 use model::public_id::PublicId;
 use store::{PartyKind, Reader};
 
 use super::super::auth::Principal;
+use super::super::found;
 use super::super::order_filter::OrderFilter;
 use super::super::problem::Problem;
 use super::super::query::Parameters;
@@ -178,12 +179,9 @@ fn look(
 ) -> Result<Result<Looked, Problem>, store::Error> {
     let order = match order_id {
         None => None,
-        Some(id) => match reader.order(&OrderRef::Public(id.clone()))? {
-            None => return Ok(Err(unknown_order())),
-            Some(order) if !scope.covers(&order.head.owner) => {
-                return Ok(Err(Problem::forbidden("this order belongs to someone else")));
-            }
-            Some(order) => Some(order.head.order),
+        Some(id) => match found::find(reader, id, |_| Ok(scope))?.or_told("order", unknown_order) {
+            Ok(order) => Some(order.head.order),
+            Err(problem) => return Ok(Err(problem)),
         },
     };
     let client = match merchant {

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::super::auth::{Asking, Principal, nobody};
 use super::super::limits::{SOCKET_BUFFER_BYTES, SOCKET_MESSAGE_BYTES, SOCKET_WAITING_BYTES};
+use super::super::order_filter::OrderFilterSchema;
 use super::super::problem::{Kind, Problem};
 use super::super::query::Parameters;
 use super::super::state::AppState;
@@ -35,14 +36,7 @@ const VERSION: &str = "13";
     params(
         ("ticket" = Option<String>, Query, description = "Of `POST /api/v1/stream/tickets`"),
         ("order_id" = Option<String>, Query, description = "As of `/api/v1/stream`"),
-        ("lifecycle" = Option<String>, Query, description = "The same"),
-        ("status" = Option<String>, Query, description = "The same"),
-        ("phase" = Option<String>, Query, description = "The same"),
-        ("active" = Option<bool>, Query, description = "The same"),
-        ("merchant" = Option<String>, Query, description = "The same"),
-        ("customer_reference" = Option<String>, Query, description = "The same"),
-        ("from" = Option<String>, Query, description = "The same"),
-        ("to" = Option<String>, Query, description = "The same"),
+        OrderFilterSchema,
         ("after" = Option<String>, Query, description = "A cursor: goes on behind it")),
     responses((status = 101, description = "A WebSocket from now on")))]
 pub(super) async fn socket(

@@ -34,12 +34,12 @@ pub(crate) async fn create_as_operator(engine: &Handle, lifecycle: &str, ids: &[
     create_as(engine, lifecycle, ids, OPERATOR).await;
 }
 
-/// Has an operator report a status.
-pub(crate) async fn report(engine: &Handle, id: &str, status: &str) {
+/// A report that somebody makes now.
+pub(crate) fn reported(engine: &Handle, source: &str, status: &str) -> Change {
     let now = engine.clock().now();
     let report = Report::new(ReportFields {
         status: status.into(),
-        source: "scanner-1".into(),
+        source: source.into(),
         occurred_at: now,
         client_event_id: None,
         location: None,
@@ -47,11 +47,16 @@ pub(crate) async fn report(engine: &Handle, id: &str, status: &str) {
         metadata: None,
         received_at: now,
     });
+    Change::Report(report.unwrap())
+}
+
+/// Has an operator report a status.
+pub(crate) async fn report(engine: &Handle, id: &str, status: &str) {
     let wish = Command::Change {
         order: OrderRef::Public(PublicId::new(id).unwrap()),
         actor: OPERATOR,
         expected: None,
-        change: Change::Report(report.unwrap()),
+        change: reported(engine, "scanner-1", status),
     };
     submit(engine, vec![wish]).await;
 }

@@ -2,13 +2,14 @@
 
 mod relations;
 
-use model::command::{Actor, Change, OrderRef, Report, ReportFields};
+use model::command::{Actor, Change, OrderRef};
 use model::public_id::PublicId;
 use model::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::engine::{Command, Outcome, Submission};
 
+use crate::harness::automatic::reported;
 use crate::harness::front::{Front, Reply, admin, client, customer, driver, operator, token};
 
 const OPEN: [(&str, &str); 1] = [("OPEN_ORDERS", "true")];
@@ -52,18 +53,7 @@ async fn change(front: &Front, order_id: &str, change: Change) {
 }
 
 async fn advance(front: &Front, order_id: &str, status: &str) {
-    let now = front.engine.clock().now();
-    let report = Report::new(ReportFields {
-        status: status.into(),
-        source: "kitchen".into(),
-        occurred_at: now,
-        client_event_id: None,
-        location: None,
-        notes: None,
-        metadata: None,
-        received_at: now,
-    });
-    change(front, order_id, Change::Report(report.unwrap())).await;
+    change(front, order_id, reported(&front.engine, "kitchen", status)).await;
 }
 
 fn ids(list: &Value) -> Vec<&str> {
