@@ -55,6 +55,8 @@ enum Scenario {
     Visible,
     /// 10,000 live streams, and what they cost.
     Live,
+    /// Ingest beside 1,000 live streams.
+    LiveIngest,
     /// Shipments over HTTP.
     Read,
     /// Ingest and read over HTTP in a store of 10⁵, 10⁶ and 10⁷ entries.
@@ -90,13 +92,14 @@ impl Scenario {
 }
 
 /// In the order of the table.
-const ALL: [Scenario; 15] = [
+const ALL: [Scenario; 16] = [
     Scenario::IngestBatch,
     Scenario::IngestSingle,
     Scenario::IngestNdjson,
     Scenario::Engine,
     Scenario::Visible,
     Scenario::Live,
+    Scenario::LiveIngest,
     Scenario::Read,
     Scenario::Growth,
     Scenario::Footprint,
@@ -152,6 +155,7 @@ fn run(scenario: Scenario, quick: bool, figures: &mut Figures) -> Result<(), Pro
         Scenario::Engine => scenarios::engine::run(quick, figures),
         Scenario::Visible => scenarios::visible::run(quick, figures),
         Scenario::Live => scenarios::live::run(quick, figures),
+        Scenario::LiveIngest => scenarios::live_ingest::run(quick, figures),
         Scenario::Read => scenarios::read::run(quick, Ground::Embedded, figures),
         Scenario::Growth => scenarios::growth::run(quick, Ground::Embedded, figures),
         Scenario::Footprint => scenarios::footprint::run(quick, figures),

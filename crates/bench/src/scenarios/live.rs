@@ -1,5 +1,5 @@
 //! `live`: 10,000 open streams of 2,000 clients, five each, while 2,000 events a second are written, so that each event is told five times; the same
-//! streams coming back all at once behind a restart; 100 streams that are told everything; and ingest beside 1,000 streams on an order each.
+//! streams coming back all at once behind a restart; and 100 streams that are told everything.
 //!
 //! How long a message took is counted from when the event was decided: its commit is within that. Every stream must be told everything once.
 
@@ -7,12 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use serde_json::Value;
 use server::clock::{Clock, SystemClock};
 
-use super::ingest_batch::ingest;
 use super::visible::at;
 use crate::Problem;
 use crate::cohort::STEPS;
@@ -21,7 +18,7 @@ use crate::figure::{Figure, Figures, Must};
 use crate::listeners::{Listeners, Wish};
 use crate::served::{Served, client_token};
 use crate::system::{as_figure, cpu_seconds, own_bytes};
-use crate::traffic::{JSON, batch, create, runtime, wish_for};
+use crate::traffic::{JSON, batch, runtime, wish_for};
 
 const EVENTS_PER_SECOND: usize = 2_000;
 /// One batch every 10 ms.
@@ -30,36 +27,29 @@ const PAUSE: Duration = Duration::from_millis(10);
 const STREAMS_PER_CLIENT: usize = 5;
 /// Streams that are told everything.
 const UNFILTERED: usize = 100;
-/// Streams beside ingest.
-const BESIDE_INGEST: usize = 1_000;
 
 struct Scale {
     clients: usize,
     seconds: usize,
     rounds: usize,
-    /// Shipments of a round of ingest.
-    ingested: usize,
 }
 
 const FULL: Scale = Scale {
     clients: 2_000,
     seconds: 10,
     rounds: 3,
-    ingested: 100_000,
 };
 const QUICK: Scale = Scale {
     clients: 200,
     seconds: 2,
     rounds: 1,
-    ingested: 10_000,
 };
 
 pub(crate) fn run(quick: bool, figures: &mut Figures) -> Result<(), Problem> {
     let scale = if quick { &QUICK } else { &FULL };
     runtime()?.block_on(async {
         narrow(scale, quick, figures).await?;
-        unfiltered(scale, quick, figures).await?;
-        beside_ingest(scale, quick, figures).await
+        unfiltered(scale, quick, figures).await
     })
 }
 
@@ -188,42 +178,6 @@ async fn unfiltered(scale: &Scale, quick: bool, figures: &mut Figures) -> Result
         figures,
     );
     drop(listeners);
-    served.stop()
-}
-
-async fn beside_ingest(scale: &Scale, quick: bool, figures: &mut Figures) -> Result<(), Problem> {
-    let folder = tempfile::tempdir()?;
-    let served = Served::measured(folder.path())?;
-    let mut random = StdRng::seed_from_u64(21);
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    let events = scale.ingested * STEPS.len();
-    for _ in 0..scale.rounds + 2 {
-        let shipments = create(&served, scale.ingested, &mut random).await?;
-        without.push(ingest(&served, &shipments, &STEPS).await?.rate(events));
-        let shipments = create(&served, scale.ingested, &mut random).await?;
-        let wishes: Vec<Wish> = shipments
-            .iter()
-            .take(BESIDE_INGEST)
-            .map(|shipment| Wish {
-                token: served.token.as_str().into(),
-                query: format!("?order_id={shipment}").into(),
-                after: None,
-            })
-            .collect();
-        let listeners = Listeners::open(served.address, &wishes, 100).await?;
-        with.push(ingest(&served, &shipments, &STEPS).await?.rate(events));
-        listeners.hear(u64::try_from(wishes.len() * STEPS.len())?).await?;
-    }
-    figures.add(
-        Figure::of(
-            "live",
-            format!("events durable beside {BESIDE_INGEST} streams on an order each, against without"),
-            "/s",
-            with,
-        )
-        .against(without)
-        .must((!quick).then_some(Must::AtLeast(0.9))),
-    );
     served.stop()
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod ingest_batch;
 pub(crate) mod ingest_ndjson;
 pub(crate) mod ingest_single;
 pub(crate) mod live;
+pub(crate) mod live_ingest;
 pub(crate) mod postgres;
 pub(crate) mod read;
 pub(crate) mod singly;

@@ -15,6 +15,7 @@ use super::answer::{Answer, Failure, OnceAnswer, SubmitError};
 use super::catalogue::Catalogue;
 use super::commands::Submission;
 use super::due::{DueWork, LeftOut};
+use super::feed::Feed;
 use super::lanes::{LaneIndex, Lanes};
 use super::limits::KNOWN_PARTIES;
 use super::news::News;
@@ -301,6 +302,12 @@ impl Handle {
     #[must_use]
     pub fn wake_ups(&self) -> watch::Receiver<Position> {
         self.parts.news.subscribe()
+    }
+
+    /// What this node writes, for the one who follows the log.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        self.parts.news.feed()
     }
 
     /// Takes no more submissions; what was taken is finished.

@@ -27,6 +27,9 @@ pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 pub(super) const CONTENDED_WAIT: Duration = Duration::from_secs(2);
 /// Longest that it takes to see what another node has written when nobody tells of it: what a lost wake-up costs.
 pub(super) const POLL: Duration = Duration::from_millis(200);
+/// What the feed holds of the entries that somebody wants and has not taken, and of one group at most: some 8,000 entries of a usual size, thirty times what is
+/// written between two looks of the live streams at the pace that they are measured at. Above it they read the log.
+pub(super) const FEED_BYTES: usize = 4 * 1024 * 1024;
 /// Between two looks for definitions of lifecycles that are not known: whoever asks for one that nobody has costs a connection.
 pub(super) const RENEW_PAUSE: Duration = Duration::from_secs(1);
 /// How long an order is left alone that does not do what is due of it, as the server fails on it: finding it out costs a dozen commits, and

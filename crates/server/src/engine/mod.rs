@@ -12,6 +12,7 @@ mod answer;
 mod catalogue;
 mod commands;
 mod due;
+mod feed;
 mod group;
 mod handle;
 mod judge;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use answer::{Accepted, Answer, Failure, Known, OnceAnswer, Outcome, SubmitError};
 pub use commands::{Command, Contents, Once, Records, Submission};
+pub use feed::{Feed, Part};
 pub use handle::{Answers, Handle};
 pub use judge::{GroupObservation, Transition};
 pub use limits::{

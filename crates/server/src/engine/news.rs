@@ -1,32 +1,57 @@
-//! That the log has grown: told to whoever reads it, whichever node wrote. So are definitions of lifecycles that others have stored.
+//! That the log has grown: told to whoever reads it, whichever node wrote, and by what, where this one did. So are definitions of lifecycles that others have stored.
 
 use std::io;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use model::ids::Position;
-use store::{Error, Listener, Store};
+use store::{Error, GroupWrites, Listener, Store};
 use tokio::sync::watch;
 
 use super::catalogue::Catalogue;
+use super::feed::{Copied, Feed};
 use super::limits::POLL;
 
 /// Where the log ends, as far as this node knows.
 #[derive(Clone)]
-pub(super) struct News(Arc<watch::Sender<Position>>);
+pub(super) struct News {
+    known: Arc<watch::Sender<Position>>,
+    feed: Arc<Feed>,
+}
 
 impl News {
     pub(super) fn new(last_position: Position) -> Self {
-        Self(Arc::new(watch::channel(last_position).0))
+        Self {
+            known: Arc::new(watch::channel(last_position).0),
+            feed: Arc::default(),
+        }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
-        self.0.subscribe()
+        self.known.subscribe()
+    }
+
+    pub(super) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// What whoever follows the log wants of a group that is about to be stored: for [`News::stored`].
+    pub(super) fn copy(&self, writes: &GroupWrites) -> Option<Copied> {
+        self.feed.copy(writes)
+    }
+
+    /// A group was stored, and the log ends with it.
+    pub(super) fn stored(&self, copied: Option<Copied>, last_position: Position) {
+        // Before anybody is woken by it.
+        if let Some(copied) = copied {
+            self.feed.stored(copied, last_position);
+        }
+        self.grown_to(last_position);
     }
 
     /// The log has grown to here, if that is news: of two writers the later may tell first.
     pub(super) fn grown_to(&self, position: Position) {
-        self.0.send_if_modified(|known| {
+        self.known.send_if_modified(|known| {
             let is_news = position > *known;
             *known = position.max(*known);
             is_news

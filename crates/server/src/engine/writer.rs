@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::answer::{Answer, Failure, OnceAnswer};
 use super::due::LeftOut;
+use super::feed::Copied;
 use super::handle::Work;
 use super::judge::{GroupObservation, Judge, Ready};
 use super::limits::{BEHIND_COMMANDS, COMMIT_PAUSE, COMMIT_TRIES, CONTENDED_WAIT};
@@ -43,6 +44,8 @@ pub(super) struct Flight {
     commit: CommitId,
     answers: Vec<OnceAnswer>,
     observation: GroupObservation,
+    /// For who follows the log.
+    copied: Option<Copied>,
 }
 
 impl Flight {
@@ -160,6 +163,7 @@ impl WriterLoop {
             batch.answer();
             return None;
         }
+        let copied = self.news.copy(&ready.writes);
         let began = self.writer.next_commit().and_then(|commit| {
             self.writer.commit_behind(commit, ready.at, ready.writes)?;
             Ok(commit)
@@ -171,6 +175,7 @@ impl WriterLoop {
                     commit,
                     answers: ready.answers,
                     observation: ready.observation,
+                    copied,
                 });
                 None
             }
@@ -214,7 +219,7 @@ impl WriterLoop {
         }
         match result {
             Some(Ok(committed)) => {
-                self.news.grown_to(committed.last_position);
+                self.news.stored(flight.copied.take(), committed.last_position);
                 flight.observation.commit = took;
                 self.observe(&flight.observation);
                 return (true, Some(flight));
@@ -408,12 +413,13 @@ impl WriterLoop {
             self.observe_repeated(observation.duplicates);
             return Ok((answers, Ok(())));
         }
+        let copied = self.news.copy(&writes);
         let decided = Instant::now();
         let result = transaction.commit(commit, at, writes);
         observation.commit = decided.elapsed();
         match &result {
             Ok(committed) => {
-                self.news.grown_to(committed.last_position);
+                self.news.stored(copied, committed.last_position);
                 self.observe(&observation);
             }
             Err(Error::OutcomeUnknown { .. }) => self.unsettled = Some(commit),

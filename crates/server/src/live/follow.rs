@@ -1,14 +1,14 @@
 //! The follower: the one reader of the log for all streams of a node.
 //!
-//! Each turn it looks into the inbox, reads what was written since the last turn and hands it to the streams that are live, then does one part of
-//! the catching up. It alone decides where a stream stands, so a stream is never told by two at once.
+//! Each turn it looks into the inbox, hands what was written since the last turn to the streams that are live, then does one part of the catching up.
+//! What this node wrote comes from the writer's [`Feed`](crate::engine::Feed); where that has a gap, the log is read. It alone decides where a stream stands, so a stream is never told by two at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::ids::Position;
 use store::limits::FOLLOWED_ENTRIES;
-use store::{Error, LogPage, PartyKind};
+use store::{Error, LogPage, PartyKind, Reader};
 use tokio::runtime;
 use tokio::sync::watch;
 
@@ -19,6 +19,7 @@ use super::index::Index;
 use super::labels::{self, Labels};
 use super::limits::{GATHER, PAGE_ENTRIES, RETRY_PAUSE};
 use super::stream::{Closed, WhenFull};
+use crate::engine::Part;
 
 pub(super) struct Follower {
     core: Arc<Core>,
@@ -28,8 +29,8 @@ pub(super) struct Follower {
     live: Index,
     behind: CatchUp,
     labels: Labels,
-    /// When the log was read last.
-    read_at: Option<Instant>,
+    /// When live streams were told last.
+    told_at: Option<Instant>,
 }
 
 /// What a turn came to.
@@ -50,7 +51,7 @@ impl Follower {
             live: Index::default(),
             behind: CatchUp::default(),
             labels: Labels::default(),
-            read_at: None,
+            told_at: None,
         }
     }
 
@@ -60,6 +61,7 @@ impl Follower {
             self.look_into_inbox();
             if self.live.is_empty() && self.behind.is_empty() {
                 self.core.counters.lag.set(0);
+                self.core.engine.feed().want(None);
                 runtime.block_on(self.core.bell.notified());
                 continue;
             }
@@ -96,9 +98,12 @@ impl Follower {
         })
     }
 
-    /// Reads what comes next and hands it to live streams.
+    /// Hands what comes next to live streams.
     fn tell(&mut self, known: Position) -> Result<Turn, Error> {
-        if self.live.interest().is_none() && self.live.awaited().is_empty() {
+        let (interest, awaited) = (self.live.interest(), self.live.awaited());
+        let feed = self.core.engine.feed();
+        if interest.is_none() && awaited.is_empty() {
+            feed.want(None);
             // Nobody's: nothing of it need be read. Streams that are caught up meanwhile come to this or beyond.
             if self.behind.is_empty() {
                 self.at = self.at.max(known);
@@ -106,14 +111,47 @@ impl Follower {
             }
             return Ok(Turn::Done);
         }
-        self.read_at = Some(Instant::now());
+        self.told_at = Some(Instant::now());
+        if awaited.is_empty() {
+            feed.want(Some(&interest));
+            self.tell_fed()?;
+            if self.at >= known {
+                return Ok(Turn::Done);
+            }
+        } else {
+            // Whether somebody who is waited for has come is seen where the log is read.
+            feed.want(None);
+        }
         let page = read(&self.core, &mut self.labels, self.at, &mut self.live)?;
+        let turn = how_far(&page, self.at);
+        self.hand_out(&page);
+        Ok(turn)
+    }
+
+    /// Hands out what this node wrote, up to the first gap. What lies behind it is in the log.
+    fn tell_fed(&mut self) -> Result<(), Error> {
+        for Part { after, page } in self.core.engine.feed().take() {
+            if after > self.at {
+                break;
+            }
+            if page.through <= self.at {
+                continue;
+            }
+            let missing = self.labels.missing(&page.entries);
+            if !missing.is_empty() {
+                let read = |reader: &mut dyn Reader| reader.labels(&missing);
+                self.labels.learn(self.core.engine.store().reading(read)?);
+            }
+            self.hand_out(&page);
+        }
+        Ok(())
+    }
+
+    fn hand_out(&mut self, page: &LogPage) {
         // Each that is full is closed; its reader takes it away.
         Delivery::new(&self.core, &self.labels).all(&page.entries, &self.live, WhenFull::Close);
-        let turn = how_far(&page, self.at);
         self.at = page.through;
         self.core.told_up_to(self.at);
-        Ok(turn)
     }
 
     fn look_into_inbox(&mut self) {
@@ -142,7 +180,7 @@ impl Follower {
         }
     }
 
-    /// Waits for news or for somebody who wants something, and for a moment after what was read last: what is written at the same time is read at once.
+    /// Waits for news or for somebody who wants something, and for a moment after what was told last: what is written at the same time is told at once.
     async fn something_happens(&mut self) {
         tokio::select! {
             () = self.core.bell.notified() => {}
@@ -151,7 +189,7 @@ impl Follower {
                 self.core.bell.notified().await;
             }
         }
-        let since = self.read_at.map_or(Duration::MAX, |at| at.elapsed());
+        let since = self.told_at.map_or(Duration::MAX, |at| at.elapsed());
         tokio::time::sleep(GATHER.saturating_sub(since)).await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod behind;
+mod feed;
 mod histories;
 mod live;
 mod outages;

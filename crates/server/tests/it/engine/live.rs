@@ -178,15 +178,41 @@ async fn a_follower_that_fails_closes_its_streams_and_they_go_on_without_loss() 
     live.stand.created("A-1").await;
     assert_eq!(told(&stream).await, of("A-1", "created"));
     live.reads.faults.lock().unwrap().push_back(Fault::Panic);
-    super::accepted(live.stand.one(live.stand.report("A-1", "picked_up", 1)).await);
+    // What a new order is called has to be read.
+    live.stand.created("A-2").await;
     let Item::Closed(Closed::Shutdown, position) = next(&stream).await else {
         panic!("it is not closed");
     };
     let stream = live.open(Filter::default(), position);
+    assert_eq!(told(&stream).await, of("A-2", "created"));
+    super::accepted(live.stand.one(live.stand.report("A-1", "picked_up", 1)).await);
     assert_eq!(told(&stream).await, of("A-1", "picked_up"));
-    super::accepted(live.stand.one(live.stand.report("A-1", "in_warehouse", 2)).await);
-    assert_eq!(told(&stream).await, of("A-1", "in_warehouse"));
     assert!(live.counted("live_follower_failures_total 1"));
+    live.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_here_is_told_without_reading_the_log_and_what_the_writer_kept_nothing_of_is_read() {
+    let live = Live::new(Limits::default()).await;
+    live.hub.start().unwrap();
+    let stream = live.open_now();
+    live.stand.created("A-1").await;
+    assert_eq!(told(&stream).await, of("A-1", "created"));
+    let reads = || live.reads.count.load(Ordering::Relaxed);
+    let before = reads();
+    for (second, status) in (1..).zip(["picked_up", "in_warehouse"]) {
+        super::accepted(live.stand.one(live.stand.report("A-1", status, second)).await);
+        assert_eq!(told(&stream).await, of("A-1", status));
+    }
+    assert_eq!(reads(), before);
+    // As for what another node writes.
+    live.stand.handle().feed().want(None);
+    super::accepted(live.stand.one(live.stand.report("A-1", "in_transit", 3)).await);
+    assert_eq!(told(&stream).await, of("A-1", "in_transit"));
+    assert_eq!(reads(), before + 1);
+    super::accepted(live.stand.one(live.stand.report("A-1", "delivered", 4)).await);
+    assert_eq!(told(&stream).await, of("A-1", "delivered"));
+    assert_eq!(reads(), before + 1, "and from the writer again");
     live.end().await;
 }
 
