@@ -38,6 +38,7 @@ mod shipments;
 mod standing;
 mod state;
 mod stream;
+mod stream_threads;
 mod taken_over;
 mod unread;
 
@@ -54,8 +55,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::engine::{Handle, Observer};
 use crate::settings::{CorsOrigins, IpBlock};
-use serve::Places;
+use serve::Door;
 use state::{AppState, Parts};
+use stream_threads::StreamThreads;
 
 pub use stream::StreamLimits;
 
@@ -130,6 +132,7 @@ impl Metrics {
 pub struct Http {
     router: Router,
     state: AppState,
+    stream_threads: StreamThreads,
 }
 
 impl Http {
@@ -160,6 +163,7 @@ impl Http {
 
     fn build(engine: Handle, options: Options, more: Router<AppState>) -> Result<Self, BuildError> {
         let tokens = auth::Tokens::new(&options.jwt_secrets).ok_or(BuildError::NoSecret)?;
+        let stream_threads = StreamThreads::start().map_err(BuildError::Threads)?;
         let read_threads = read_threads::ReadThreads::start(options.readers).map_err(BuildError::Threads)?;
         let state = AppState::new(Parts {
             readers: options.readers,
@@ -193,7 +197,11 @@ impl Http {
             Some(cors) => router.layer(cors),
             None => router,
         };
-        Ok(Self { router, state })
+        Ok(Self {
+            router,
+            state,
+            stream_threads,
+        })
     }
 
     /// Begins to follow the log for live streams, within a runtime, until it has served.
@@ -211,11 +219,12 @@ impl Http {
         shutdown: impl Future<Output = ()>,
         grace: Duration,
     ) -> bool {
-        let places = Places {
+        let door = Door {
             limit: places::connections(),
             taken: self.state.metrics.connections.clone(),
+            unread_time: self.state.room.slowest_time(),
+            stream_threads: self.stream_threads.handle().clone(),
         };
-        let unread_time = self.state.room.slowest_time();
         let live = self.state.live.clone();
         if let Err(error) = self.follow_log() {
             tracing::error!(error.detail = %error, "the system gives no thread to follow the log: live streams are not told of anything");
@@ -234,7 +243,7 @@ impl Http {
             }
         };
         let finished = tokio::select! {
-            finished = serve::serve(listener, self.router, places, shutdown, grace, unread_time) => finished,
+            finished = serve::serve(listener, self.router, door, shutdown, grace) => finished,
             () = tidy => true,
             () = self.state.watch.run(&self.state) => true,
         };
@@ -258,16 +267,14 @@ impl Http {
 /// Serves a router by itself: for the metrics' own address.
 pub async fn serve_plain(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     if let Ok(taken) = prometheus::IntGauge::new("unused", "unused") {
-        let limit = limits::METRICS_CONNECTIONS;
-        serve::serve(
-            listener,
-            router,
-            Places { limit, taken },
-            shutdown,
-            Duration::from_secs(1),
-            limits::SLOWEST_TIME,
-        )
-        .await;
+        let door = Door {
+            limit: limits::METRICS_CONNECTIONS,
+            taken,
+            unread_time: limits::SLOWEST_TIME,
+            // There are no streams.
+            stream_threads: tokio::runtime::Handle::current(),
+        };
+        serve::serve(listener, router, door, shutdown, Duration::from_secs(1)).await;
     }
 }
 

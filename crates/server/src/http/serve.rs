@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -20,30 +21,34 @@ use tower::ServiceExt;
 use super::bare_errors::BareErrors;
 use super::limits::{HEADER_BYTES, HEADER_TIME, HEADERS};
 use super::lingering::Lingering;
+use super::stream_threads::run_on;
 use super::taken_over::Left;
 use super::unread::Unread;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections there may be at once, and how many there are.
-pub(super) struct Places {
+/// How connections are let in.
+pub(super) struct Door {
+    /// As many there may be at once.
     pub(super) limit: usize,
+    /// As many there are.
     pub(super) taken: IntGauge,
+    /// A client that takes nothing of its answer for so long is given up.
+    pub(super) unread_time: Duration,
+    /// What serves connections that are taken over.
+    pub(super) stream_threads: Handle,
 }
 
-/// Serves until `shutdown` ends, then finishes what is under way, for at most `grace`. Whether all of it was finished. A client that takes
-/// nothing of its answer for `unread_time` is given up.
+/// Serves until `shutdown` ends, then finishes what is under way, for at most `grace`. Whether all of it was finished.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    places: Places,
+    door: Door,
     shutdown: impl Future<Output = ()>,
     grace: Duration,
-    unread_time: Duration,
 ) -> bool {
-    let Places { limit, taken } = places;
-    let places = Arc::new(Semaphore::new(limit));
+    let places = Arc::new(Semaphore::new(door.limit));
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -57,9 +62,17 @@ pub(super) async fn serve(
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
-        let connection = connection(stream, peer, router.clone(), unread_time, stopped.clone());
-        taken.inc();
-        let taken = taken.clone();
+        let stream_threads = door.stream_threads.clone();
+        let connection = connection(
+            stream,
+            peer,
+            router.clone(),
+            door.unread_time,
+            stream_threads,
+            stopped.clone(),
+        );
+        door.taken.inc();
+        let taken = door.taken.clone();
         tasks.spawn(async move {
             connection.await;
             taken.dec();
@@ -97,6 +110,7 @@ async fn connection(
     peer: SocketAddr,
     router: Router,
     unread_time: Duration,
+    stream_threads: Handle,
     mut stopped: watch::Receiver<bool>,
 ) {
     let left = Left::default();
@@ -141,5 +155,6 @@ async fn connection(
     let parts = connection.into_parts();
     let (io, came) = (parts.io.into_inner(), parts.read_buf);
     drop(parts.service);
-    left.go_on(io, came).await;
+    let go_on = async move { left.go_on(io, came).await };
+    run_on(&stream_threads, go_on).await;
 }
