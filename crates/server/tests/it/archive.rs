@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::cli::replayed;
 use crate::harness::database::Database;
 use crate::harness::front::{Front, admin, client, driver, new_event, operator};
+use crate::harness::live::Events;
 use crate::harness::process::{Ended, Running, run, waybill};
 
 const PARTITION: i64 = 64 << 20;
@@ -174,6 +175,7 @@ fn a_shipment_whose_history_is_archived_keeps_its_end_and_takes_no_more() {
 
 async fn whose_history_is_archived(database: &Database) {
     let front = Front::start_over(&database.dsn_with(Some(PASSWORD))).await;
+    let start = Events::begin(&front, &operator(), "", None).await.next().await.id;
     let (number, ids) = delivered(&front).await;
     let before = front.shipment(&number).await;
     assert_eq!(before.get("history_archived"), None);
@@ -192,11 +194,16 @@ async fn whose_history_is_archived(database: &Database) {
     assert_eq!(after, expected);
     takes_no_more(&front, &number, &ids[1]).await;
     is_an_order_at_its_end(&front, &number, &ids[1]).await;
+    let on_it = format!("?order_id={number}");
+    drop(begun_anew(&front, &on_it, &start, "archived").await);
+    let mut events = begun_anew(&front, "", &start, "archived").await;
     front
         .report(&driver("client_001"), &event(&live, "picked_up", 31))
         .await
         .is(200);
     assert_eq!(front.statuses(&live).await, ["created", "picked_up"]);
+    assert_eq!(events.versions(1).await, [(live, 2)]);
+    drop(events);
 
     let history = run(waybill()
         .args(["history", &number])
@@ -219,6 +226,21 @@ async fn whose_history_is_archived(database: &Database) {
         told.starts_with("all is well: 2 orders (1 archived), 2 entries, "),
         "{told}"
     );
+}
+
+/// A stream that comes back and is told that what lies between is not told, and where it goes on.
+async fn begun_anew(front: &Front, query: &str, start: &str, reason: &str) -> Events {
+    let mut events = Events::resume(front, &operator(), query, start).await;
+    let reset = events.next().await;
+    assert_eq!(
+        (&*reset.kind, &reset.data["reason"]),
+        ("reset", &json!(reason)),
+        "{}",
+        reset.text
+    );
+    assert_eq!(reset.data["cursor"], json!(reset.id));
+    assert_ne!(reset.id, start);
+    events
 }
 
 fn plans(database: &Database, to: &Path) {

@@ -39,6 +39,48 @@ async fn a_stream_is_told_what_another_node_writes_and_goes_on_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn both_nodes_tell_the_same_in_the_same_order_whoever_wrote_it_and_so_does_coming_back() {
+    const SHIPMENTS: usize = 12;
+    const STEPS: usize = 4;
+    let Some(two) = Two::start().await else { return };
+    let mut numbers = Vec::new();
+    for _ in 0..SHIPMENTS {
+        numbers.push(two.one.shipment_of("client_001").await);
+    }
+    let at_one = Events::open(&two.one, &operator(), "").await;
+    let mut at_other = Events::begin(&two.other, &operator(), "", None).await;
+    let start = at_other.next().await.id;
+    // Both write at the same time, in groups between each other's.
+    let (front, half) = numbers.split_at(SHIPMENTS / 2);
+    for number in 0..STEPS {
+        let on_one = async {
+            for shipment in front {
+                step(&two.one, shipment, number).await;
+            }
+        };
+        let on_other = async {
+            for shipment in half {
+                step(&two.other, shipment, number).await;
+            }
+        };
+        tokio::join!(on_one, on_other);
+    }
+    let resumed = Events::resume(&two.one, &operator(), "", &start).await;
+    let mut told = Vec::new();
+    for mut events in [at_one, at_other, resumed] {
+        let mut texts = Vec::new();
+        for _ in 0..SHIPMENTS * STEPS {
+            texts.push(events.message().await.text);
+        }
+        events.is_silent().await;
+        told.push(texts);
+    }
+    assert_eq!(told[0], told[1], "on either node");
+    assert_eq!(told[0], told[2], "then and now");
+    two.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_is_used_once_whichever_nodes_are_asked_at_once() {
     let Some(two) = Two::start().await else { return };
     for _ in 0..5 {
