@@ -27,8 +27,11 @@ pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 pub(super) const CONTENDED_WAIT: Duration = Duration::from_secs(2);
 /// Longest that it takes to see what another node has written when nobody tells of it: what a lost wake-up costs.
 pub(super) const POLL: Duration = Duration::from_millis(200);
-/// What the feed holds of the entries that somebody wants and has not taken, and of one group at most: some 8,000 entries of a usual size, thirty times what is
-/// written between two looks of the live streams at the pace that they are measured at. Above it they read the log.
+/// Entries that the feed holds for who follows the log: no more than a live stream's buffer takes at once, so that a reader who keeps up is not
+/// filled by one look. At 2,000 wanted entries a second, fifty looks. What comes beyond is read from the log, a page as large at a time.
+pub const FEED_ENTRIES: usize = 1_000;
+/// Bytes of them: far more than as many of a usual size, and a bound for those that are as long as one may be. As much may be on its way
+/// from each writer and to the follower.
 pub(super) const FEED_BYTES: usize = 4 * 1024 * 1024;
 /// Between two looks for definitions of lifecycles that are not known: whoever asks for one that nobody has costs a connection.
 pub(super) const RENEW_PAUSE: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@
 //! only the command to blame fails. Only when storage itself fails does a whole group fail, and the next one tries again by itself.
 
 mod answer;
+mod behind;
 mod catalogue;
 mod commands;
 mod due;
@@ -29,8 +30,8 @@ pub use feed::{Feed, Part};
 pub use handle::{Answers, Handle};
 pub use judge::{GroupObservation, Transition};
 pub use limits::{
-    BATCH_RECEIPTS_PER_PRINCIPAL, DEAD_LETTERS_PER_PRINCIPAL, GROUP_COMMANDS, QUEUE_COMMANDS, QUEUE_WAIT,
-    RETRY_AFTER,
+    BATCH_RECEIPTS_PER_PRINCIPAL, DEAD_LETTERS_PER_PRINCIPAL, FEED_ENTRIES, GROUP_COMMANDS, QUEUE_COMMANDS,
+    QUEUE_WAIT, RETRY_AFTER,
 };
 pub use receipt::{Receipt, ReceiptOutcome};
 

@@ -76,6 +76,9 @@ pub const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What an answer without an end says at once before that goes out: some messages.
 pub const SAID_AT_ONCE_BYTES: usize = 4 * 1024;
+/// Cores for each thread that serves live streams: half of them may be busy with streams, and requests find as many. 200,000 messages a
+/// second to a hundred streams take a third of one.
+pub const CORES_PER_STREAM_THREAD: usize = 2;
 /// Pieces of 256 bytes that are read at once, and dropped, of a client that is being told something.
 pub const READ_AND_DROPPED_AT_ONCE: usize = 16;
 /// Live streams of one principal: a twentieth of all connections. A service that tells many others needs one; a person has a few tabs.

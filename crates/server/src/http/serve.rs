@@ -155,6 +155,5 @@ async fn connection(
     let parts = connection.into_parts();
     let (io, came) = (parts.io.into_inner(), parts.read_buf);
     drop(parts.service);
-    let go_on = async move { left.go_on(io, came).await };
-    run_on(&stream_threads, go_on).await;
+    run_on(&stream_threads, async move { left.go_on(io, came).await }).await;
 }

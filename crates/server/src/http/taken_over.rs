@@ -2,7 +2,7 @@
 //!
 //! The library keeps some 16 KiB of buffers for a connection, whatever happens on it, and as much as 64 KiB more once it had much to say. Of ten thousand
 //! streams that is most of what they cost. Taken over, a connection keeps none: what an answer says is written as it comes, some
-//! messages at once, and no more is asked for before that has gone out. The task stays the same, and with it the connection's place.
+//! messages at once, and no more is asked for before that has gone out. It is then served by [other threads](super::stream_threads), while its task waits and keeps its place.
 
 use std::fmt::Write as _;
 use std::pin::Pin;

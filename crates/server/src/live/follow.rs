@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::ids::Position;
+use model::ids::{PartyId, Position};
 use store::limits::FOLLOWED_ENTRIES;
 use store::{Error, LogPage, PartyKind, Reader};
 use tokio::runtime;
@@ -100,9 +100,9 @@ impl Follower {
 
     /// Hands what comes next to live streams.
     fn tell(&mut self, known: Position) -> Result<Turn, Error> {
-        let (interest, awaited) = (self.live.interest(), self.live.awaited());
+        let interest = self.live.interest();
         let feed = self.core.engine.feed();
-        if interest.is_none() && awaited.is_empty() {
+        if interest.is_none() && self.live.awaited().is_empty() {
             feed.want(None);
             // Nobody's: nothing of it need be read. Streams that are caught up meanwhile come to this or beyond.
             if self.behind.is_empty() {
@@ -111,16 +111,16 @@ impl Follower {
             }
             return Ok(Turn::Done);
         }
+        feed.want(Some(&interest));
         self.told_at = Some(Instant::now());
-        if awaited.is_empty() {
-            feed.want(Some(&interest));
-            self.tell_fed()?;
-            if self.at >= known {
-                return Ok(Turn::Done);
-            }
-        } else {
-            // Whether somebody who is waited for has come is seen where the log is read.
-            feed.want(None);
+        let before = self.at;
+        self.tell_fed()?;
+        if self.at >= known {
+            return Ok(Turn::Done);
+        }
+        if self.at > before {
+            // One look at a time: who keeps up has room for one.
+            return Ok(Turn::More);
         }
         let page = read(&self.core, &mut self.labels, self.at, &mut self.live)?;
         let turn = how_far(&page, self.at);
@@ -130,7 +130,11 @@ impl Follower {
 
     /// Hands out what this node wrote, up to the first gap. What lies behind it is in the log.
     fn tell_fed(&mut self) -> Result<(), Error> {
-        for Part { after, page } in self.core.engine.feed().take() {
+        let parts = self.core.engine.feed().take();
+        if parts.is_empty() || self.has_one_arrived()? {
+            return Ok(());
+        }
+        for Part { after, page } in parts {
             if after > self.at {
                 break;
             }
@@ -139,12 +143,26 @@ impl Follower {
             }
             let missing = self.labels.missing(&page.entries);
             if !missing.is_empty() {
-                let read = |reader: &mut dyn Reader| reader.labels(&missing);
+                let read = |reader: &mut dyn Reader| labels::read(reader, &missing);
                 self.labels.learn(self.core.engine.store().reading(read)?);
             }
             self.hand_out(&page);
         }
         Ok(())
+    }
+
+    /// Whether a client has a number for whom a stream waits: what it wrote since is not in the feed. It has it before its first entry.
+    fn has_one_arrived(&mut self) -> Result<bool, Error> {
+        let awaited = self.live.awaited();
+        if awaited.is_empty() {
+            return Ok(false);
+        }
+        let arrived = self
+            .core
+            .engine
+            .store()
+            .reading(|reader| arrived(reader, &awaited))?;
+        Ok(!arrived.is_empty())
     }
 
     fn hand_out(&mut self, page: &LogPage) {
@@ -197,6 +215,7 @@ impl Follower {
 impl Drop for Follower {
     /// Nobody tells its streams any more.
     fn drop(&mut self) {
+        self.core.engine.feed().want(None);
         let inbox = self.core.take_inbox();
         let opened = inbox.opened.iter().map(|(stream, _)| stream);
         let have_room = inbox.have_room.iter();
@@ -221,11 +240,7 @@ pub(super) fn read(
             let missing = known.missing(&page.entries);
             let labels = labels::read(reader, &missing)?;
             // Of the same instant: a client has its number before its first entry.
-            let mut arrived = Vec::new();
-            for name in &awaited {
-                let number = reader.party(PartyKind::Client, name)?;
-                arrived.extend(number.map(|number| (name.clone(), number)));
-            }
+            let arrived = arrived(reader, &awaited)?;
             Ok((page, labels, arrived))
         })?;
         known.learn(labels);
@@ -235,6 +250,16 @@ pub(super) fn read(
         // What was read may lack entries of theirs.
         streams.arrive(&arrived);
     }
+}
+
+/// Those of some clients who have a number by now, with it.
+fn arrived(reader: &mut dyn Reader, awaited: &[Box<str>]) -> Result<Vec<(Box<str>, PartyId)>, Error> {
+    let mut arrived = Vec::new();
+    for name in awaited {
+        let number = reader.party(PartyKind::Client, name)?;
+        arrived.extend(number.map(|number| (name.clone(), number)));
+    }
+    Ok(arrived)
 }
 
 /// Whether a page may not have come to the end of the log.

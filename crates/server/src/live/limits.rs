@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::engine::FEED_ENTRIES;
+
 /// Limits that tests set lower.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -21,7 +23,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            buffered_messages: 1_024,
+            buffered_messages: BUFFERED_MESSAGES,
             buffered_bytes: 512 * 1024,
             messages_bytes: 64 * 1024 * 1024,
             behind_entries: 1_000_000,
@@ -29,6 +31,10 @@ impl Default for Limits {
     }
 }
 
+/// See [`Limits::buffered_messages`].
+const BUFFERED_MESSAGES: usize = 1_024;
+// What the writers leave for one look is handed out at once.
+const _: () = assert!(FEED_ENTRIES <= BUFFERED_MESSAGES);
 /// Places for messages that a stream keeps which has been read.
 pub(super) const KEPT_PLACES: usize = 16;
 /// Entries looked at in one read: some 3 ms of the embedded store's, as far as nobody wants them. What is live waits that long for a page of who catches up.
@@ -41,8 +47,8 @@ pub(super) const NEAR_ENTRIES: i64 = 10_000;
 pub(super) const REPLAYED_ORDERS: usize = 64;
 /// See [`REPLAYED_ORDERS`].
 pub(super) const REPLAYED_ENTRIES: u32 = 2_000;
-/// Between two reads of the log: what is written meanwhile is read at once. A twenty-fifth of what a message may take, and 100 reads a second at
-/// most: each costs ingest a moment, whatever it finds.
+/// Between two looks at what is new: what is written meanwhile is told at once. A twenty-fifth of what a message may take, and 100 looks a second at
+/// most: each wakes a thread, and some read the log.
 pub(super) const GATHER: Duration = Duration::from_millis(10);
 /// Who goes and has left a message waiting for so long was slow: far more than a reader needs that takes what comes, far less than one is waited for.
 pub(super) const SLOW_TIME: Duration = Duration::from_secs(1);

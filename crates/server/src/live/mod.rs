@@ -1,6 +1,6 @@
 //! Live streams: what is written to the log, told to whoever listens.
 //!
-//! One thread a node, the follower, reads the log, whatever the number of streams, and sleeps while there are none. It makes a message of
+//! One thread a node, the follower, goes with the log, whatever the number of streams, and sleeps while there are none. It makes a message of
 //! each entry that somebody wants, once, and hands it to the streams that it concerns: found by order, client or customer, authorized by the
 //! entry's owner alone, then asked for their own filters. A stream has a bounded buffer; one that does not keep up is closed and told where to
 //! go on. One that begins in the past is caught up by a shared pass over the log: see `catch_up`.
