@@ -1,7 +1,7 @@
 //! The writer thread: drain, decide, commit, answer.
 //!
-//! A large group is written behind, by the store, while the next is decided on top of it. Should it fail, what was decided on top is
-//! void and decided anew. Few commands are committed at once: there is nothing to be done meanwhile, and the callers wait.
+//! A large group is written behind: see [`behind`](super::behind). Few commands are committed at once: there is nothing to be done meanwhile,
+//! and the callers wait.
 
 use std::sync::Arc;
 use std::time::Instant;
