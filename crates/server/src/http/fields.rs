@@ -370,14 +370,13 @@ impl<'a> Fields<'a> {
             .flat_map(Map::keys)
             .filter(|name| !self.known.iter().any(|known| known == name))
             .collect();
-        let known = self.known.join(", ");
+        let known = match &*self.known {
+            [] => "there are none".to_owned(),
+            known => format!("there are {}", known.join(", ")),
+        };
         for name in unknown {
             let shown: String = name.chars().take(100).collect();
-            self.complain(
-                &shown,
-                "unknown",
-                format!("is not a field here; there are {known}"),
-            );
+            self.complain(&shown, "unknown", format!("is not a field here; {known}"));
         }
         self.problems
     }

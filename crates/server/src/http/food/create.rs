@@ -9,6 +9,7 @@ use model::ids::{Owner, PartyId, TenantId};
 use model::limits::MAX_SOURCE_CHARS;
 use model::public_id::PublicId;
 use model::role::Role;
+use model::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::limits::{ADDRESS_CHARS, BODY_BYTES};
 use super::super::orders::details::FoodDetails;
+use super::super::orders::wish::optional_event_time;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::{AppState, random};
 use super::super::{body, fields};
@@ -38,6 +40,8 @@ pub(super) struct WishSchema {
     item: String,
     /// `small`, `medium` or `large`.
     size: String,
+    /// When it was ordered, if that was before it is told here.
+    occurred_at: Option<String>,
 }
 
 /// A food order that was made.
@@ -67,7 +71,7 @@ pub(super) async fn create_order(
     body::must_be_json(&headers)?;
     let received = body::whole(&state.room, body, BODY_BYTES).await?;
     let now = state.now();
-    let wish = check(&fields::parse(&received.bytes)?)?;
+    let (wish, occurred_at) = check(&fields::parse(&received.bytes)?, now)?;
     let keyed =
         state
             .under_way
@@ -93,7 +97,7 @@ pub(super) async fn create_order(
         reference: None,
         contact: None,
         details: wish.to_json(),
-        occurred_at: None,
+        occurred_at,
         source: "api".into(),
         received_at: now,
     };
@@ -111,7 +115,7 @@ pub(super) async fn create_order(
 }
 
 /// What is to be kept: names every field that is missing, unknown or out of bounds.
-fn check(wish: &Value) -> Result<FoodDetails, Problem> {
+fn check(wish: &Value, now: Timestamp) -> Result<(FoodDetails, Option<Timestamp>), Problem> {
     let mut fields = fields::Fields::of(wish);
     let customer_name = fields.text("customer_name", MAX_SOURCE_CHARS);
     let address = fields.text("address", ADDRESS_CHARS);
@@ -120,6 +124,7 @@ fn check(wish: &Value) -> Result<FoodDetails, Problem> {
     if size.is_some_and(|size| !SIZES.contains(&size)) {
         fields.complain("size", "value", format!("must be one of {}", SIZES.join(", ")));
     }
+    let occurred_at = optional_event_time(&mut fields, "occurred_at", now);
     fields.finish()?;
     // Complete, or there would have been something to complain of.
     let complete = || {
@@ -130,7 +135,8 @@ fn check(wish: &Value) -> Result<FoodDetails, Problem> {
             size: size?.into(),
         })
     };
-    complete().ok_or_else(Problem::internal)
+    let complete = complete().ok_or_else(Problem::internal)?;
+    Ok((complete, occurred_at))
 }
 
 fn answer(answer: Option<&Answer>) -> Result<JsonAnswer, Problem> {

@@ -233,7 +233,7 @@ fn read_items(fields: &mut Fields<'_>, fewest: usize, value: &Value) -> Vec<Item
 }
 
 /// When something happened in the world: within what events may say.
-pub(super) fn optional_event_time(
+pub(in crate::http) fn optional_event_time(
     fields: &mut Fields<'_>,
     name: &'static str,
     now: Timestamp,

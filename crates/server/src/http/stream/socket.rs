@@ -64,6 +64,11 @@ impl Socket {
             match tokio::time::timeout_at(until, self.socket.next()).await {
                 Err(_) => return FirstMessage::Nothing,
                 Ok(Some(Ok(Message::Text(text)))) => return FirstMessage::Text(text.as_str().to_owned()),
+                Ok(Some(Ok(Message::Binary(_)))) => {
+                    self.part(CloseCode::Policy, "the first message is a text with a token")
+                        .await;
+                    return FirstMessage::Ended;
+                }
                 Ok(came) => {
                     if !self.bears(came).await {
                         return FirstMessage::Ended;
@@ -207,8 +212,8 @@ impl Socket {
                 return self.socket.flush().await.is_ok();
             }
             None | Some(Ok(Message::Close(_))) => {
-                // The answer to a close is on its way.
-                tokio::time::timeout(SOCKET_CLOSE_TIME, self.socket.close(None))
+                // What answers a close (RFC 6455, 5.5.1) waits to be sent.
+                tokio::time::timeout(SOCKET_CLOSE_TIME, self.socket.flush())
                     .await
                     .ok();
                 return false;
@@ -227,12 +232,16 @@ impl Socket {
             Some(Err(Error::Protocol(_))) => (CloseCode::Protocol, "these are no frames"),
             Some(Err(_)) => return false,
         };
-        let said = self.say_goodbye(code, reason);
-        tokio::time::timeout(SOCKET_CLOSE_TIME, said).await.ok();
+        self.part(code, reason).await;
         false
     }
 
     async fn close(mut self, code: CloseCode, reason: &str) {
+        self.part(code, reason).await;
+    }
+
+    /// Says why it closes, in the time that there is for it.
+    async fn part(&mut self, code: CloseCode, reason: &str) {
         let said = self.say_goodbye(code, reason);
         tokio::time::timeout(SOCKET_CLOSE_TIME, said).await.ok();
     }

@@ -147,10 +147,12 @@ async fn by_message(state: &AppState, text: &str, mut parameters: Parameters) ->
         return Err(not_one());
     };
     let principal = state.authenticate_by(&token).await?;
-    let texts = members.into_iter().map(|(name, value)| match value {
-        Value::String(text) => Ok((name, text)),
-        Value::Bool(flag) => Ok((name, flag.to_string())),
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(not_one()),
+    let texts = members.into_iter().filter_map(|(name, value)| match value {
+        Value::String(text) => Some(Ok((name, text))),
+        Value::Bool(flag) => Some(Ok((name, flag.to_string()))),
+        // As if it were not there.
+        Value::Null => None,
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(Err(not_one())),
     });
     parameters.extend(texts.collect::<Result<Vec<_>, _>>()?);
     opened(state, &principal, Wish::of_all(state, parameters)?).await

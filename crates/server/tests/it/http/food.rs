@@ -119,6 +119,38 @@ async fn where_orders_are_open_a_meal_is_ordered_read_and_cancelled_without_a_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_meal_may_have_been_ordered_before_it_is_told_here() {
+    let front = Front::start().await;
+    let mut meal = meal();
+    meal["occurred_at"] = json!("2026-01-05T12:00:00.5Z");
+    let made = front.post(&customer(), "/orders", &meal).await.is(201);
+    let path = format!("/orders/{}", made["order_id"].as_str().unwrap());
+    let read = front.get(&customer(), &path).await.is(200);
+    assert_eq!(
+        read["events"][0]["timestamp"],
+        json!("2026-01-05T12:00:00.500000Z")
+    );
+    meal["occurred_at"] = json!("1999-12-31T23:59:59Z");
+    let refused = front.post(&customer(), "/orders", &meal).await;
+    refused.blames("occurred_at");
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_has_no_fields_and_names_those_that_are_there() {
+    let front = Front::start().await;
+    let path = format!("/orders/{}/cancel", made(&front, &customer()).await);
+    let refused = front.post(&customer(), &path, &json!({"because": 1})).await;
+    let why = refused.blames("because");
+    assert_eq!(why, "is not a field here; there are none");
+    let request = front.request(Method::POST, &path).bearer_auth(customer());
+    let cut = front.send(request.body("{\"because\":")).await;
+    cut.is_problem(400, "MALFORMED_JSON");
+    front.post(&customer(), &path, &json!({})).await.is(200);
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_meal_that_has_ended_is_not_cancelled() {
     let front = Front::start().await;
     let id = made(&front, &customer()).await;

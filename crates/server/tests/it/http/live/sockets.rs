@@ -6,6 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use server::server::Limits;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::messages::with_heartbeat;
 use crate::harness::front::{Front, client, operator};
@@ -105,7 +107,7 @@ async fn a_bad_first_message_is_answered_by_a_close_that_says_why() {
             1008,
             "NOT_FOUND",
         ),
-        (Message::Binary(vec![1, 2, 3].into()), 1003, "texts"),
+        (Message::Binary(vec![1, 2, 3].into()), 1008, "a text"),
         (Message::Text("x".repeat(1_000_000).into()), 1009, "16 KiB"),
     ];
     for (message, code, reason) in cases {
@@ -118,10 +120,36 @@ async fn a_bad_first_message_is_answered_by_a_close_that_says_why() {
     }
     let mut silent = Socket::open(&front, "", "").await;
     assert_eq!(silent.closed().await.0, 1008);
+    let mut binary = Socket::open(&front, &operator(), "").await;
+    assert_eq!(binary.next().await["type"], "hello");
+    binary.send(Message::Binary(vec![1, 2, 3].into())).await;
+    assert_eq!(binary.closed().await.0, 1003);
     let mut talkative = Socket::open(&front, &operator(), "").await;
     assert_eq!(talkative.next().await["type"], "hello");
     talkative.send(Message::Text("and another thing".into())).await;
     assert_eq!(talkative.closed().await.0, 1008);
+    front.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_closes_is_answered_before_and_after_it_has_said_who_it_is() {
+    let front = Front::start().await;
+    let goodbye = || {
+        Message::Close(Some(CloseFrame {
+            code: CloseCode::Normal,
+            reason: "enough".into(),
+        }))
+    };
+    let mut early = Socket::open(&front, "", "").await;
+    early.send(goodbye()).await;
+    assert_eq!(early.closed().await.0, 1000);
+    let mut late = Socket::open(&front, "", "").await;
+    // A browser's first time: there is nothing to go on from.
+    let first = json!({"token": operator(), "after": null});
+    late.send(Message::Text(first.to_string().into())).await;
+    assert_eq!(late.next().await["type"], "hello");
+    late.send(goodbye()).await;
+    assert_eq!(late.closed().await.0, 1000);
     front.end().await;
 }
 
