@@ -102,6 +102,9 @@ impl Feed {
 
     /// What is wanted of a group that is about to be stored, if it is not too much.
     pub(super) fn copy(&self, writes: &GroupWrites) -> Option<Copied> {
+        if writes.entries.is_empty() {
+            return None;
+        }
         let state = self.lock();
         let interest = state.wanted.clone().filter(|_| !state.is_full)?;
         drop(state);
@@ -137,9 +140,6 @@ impl Feed {
             size,
             count,
         } = copied;
-        if count == 0 {
-            return;
-        }
         // The entries of a group lie side by side.
         let before = last_position.get() - count;
         let entries = entries.into_iter().map(|(place, entry)| LogEntry {

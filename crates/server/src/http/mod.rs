@@ -10,6 +10,7 @@ mod body;
 mod dead_letters;
 mod docs;
 mod error;
+mod event_time;
 mod events;
 mod fields;
 mod food;

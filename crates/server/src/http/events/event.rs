@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use model::command::{Report, ReportFields};
 use model::entry::Location;
 use model::lifecycle::Lifecycle;
-use model::limits::{MAX_AHEAD, MAX_EVENT_ID_CHARS, MAX_METADATA_BYTES, MAX_SOURCE_CHARS, MAX_TEXT_CHARS};
+use model::limits::{MAX_EVENT_ID_CHARS, MAX_METADATA_BYTES, MAX_SOURCE_CHARS, MAX_TEXT_CHARS};
 use model::public_id::PublicId;
 use model::time::Timestamp;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::super::event_time;
 use super::super::fields::{self, Fields, Object, is_too_deep, text_problem, too_deep};
 use super::super::problem::{FieldProblem, Problem};
 
@@ -124,11 +125,9 @@ impl Expected<'_> {
         let occurred_at = Timestamp::parse(&event.timestamp);
         match &occurred_at {
             Err(error) => complain("timestamp", "format", error.to_string()),
-            Ok(at) if !(Timestamp::EARLIEST_EVENT..=self.now + MAX_AHEAD).contains(at) => complain(
-                "timestamp",
-                "range",
-                "must lie between 2000-01-01 and 24 hours from now".to_owned(),
-            ),
+            Ok(at) if !event_time::is_in_range(*at, self.now) => {
+                complain("timestamp", "range", event_time::OUT_OF_RANGE.to_owned());
+            }
             Ok(_) => {}
         }
         for (field, text, most) in [

@@ -17,10 +17,9 @@ use utoipa::ToSchema;
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::limits::{ADDRESS_CHARS, BODY_BYTES};
 use super::super::orders::details::FoodDetails;
-use super::super::orders::wish::optional_event_time;
 use super::super::problem::{Problem, ProblemSchema};
 use super::super::state::{AppState, random};
-use super::super::{body, fields};
+use super::super::{body, event_time, fields};
 use super::LIFECYCLE;
 use super::guest::Guest;
 use crate::engine::{Answer, Command, Outcome, Submission};
@@ -124,7 +123,7 @@ fn check(wish: &Value, now: Timestamp) -> Result<(FoodDetails, Option<Timestamp>
     if size.is_some_and(|size| !SIZES.contains(&size)) {
         fields.complain("size", "value", format!("must be one of {}", SIZES.join(", ")));
     }
-    let occurred_at = optional_event_time(&mut fields, "occurred_at", now);
+    let occurred_at = event_time::occurred_at(&mut fields, now);
     fields.finish()?;
     // Complete, or there would have been something to complain of.
     let complete = || {

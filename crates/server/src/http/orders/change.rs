@@ -15,6 +15,7 @@ use store::Record;
 use store::accounts::AuditRecord;
 
 use super::super::auth::Asker;
+use super::super::event_time;
 use super::super::idempotency::{self, JsonAnswer};
 use super::super::precondition::if_match;
 use super::super::problem::Problem;
@@ -94,10 +95,7 @@ fn answer(answer: Option<&Answer>, order: &Order) -> Result<JsonAnswer, Problem>
 /// A refusal, in the terms of these paths' fields.
 pub(super) fn refused(refusal: &Refusal) -> Problem {
     match refusal {
-        Refusal::OccurredAtOutOfRange => {
-            let message = "must lie between 2000-01-01 and 24 hours from now";
-            Problem::field("occurred_at", "range", message)
-        }
+        Refusal::OccurredAtOutOfRange => Problem::field("occurred_at", "range", event_time::OUT_OF_RANGE),
         Refusal::Correction(CorrectionRefusal::NoSuchEntry) => {
             Problem::field("event_id", "value", "is no event of this order")
         }

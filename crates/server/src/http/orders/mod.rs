@@ -16,7 +16,7 @@ mod order;
 mod read;
 mod status;
 mod transitions;
-pub(super) mod wish;
+mod wish;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::auth::Asker;
+use super::super::event_time;
 use super::super::events::LocationSchema;
 use super::super::fields::Fields;
 use super::super::problem::{Problem, ProblemSchema};
@@ -20,7 +21,6 @@ use super::super::state::AppState;
 use super::super::{body, limits};
 use super::change::Request;
 use super::order::OrderBody;
-use super::wish::optional_event_time;
 
 /// A report.
 #[derive(ToSchema)]
@@ -78,7 +78,7 @@ fn report(body: &WithMetadata, now: Timestamp) -> Result<Report, Problem> {
     let mut fields = Fields::of(&body.value);
     let status = fields.text("status", MAX_SOURCE_CHARS);
     let source = fields.text("source", MAX_SOURCE_CHARS);
-    let occurred_at = optional_event_time(&mut fields, "occurred_at", now);
+    let occurred_at = event_time::occurred_at(&mut fields, now);
     let location = fields.optional("location");
     let location = location.and_then(|location| read_location(&mut fields, location));
     let metadata = body.metadata(&mut fields);

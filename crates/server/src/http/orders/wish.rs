@@ -2,12 +2,13 @@
 //!
 //! A field that another lifecycle takes is no unknown one: it is refused with the reason, as leaving it out silently would be a lie.
 
-use model::limits::{MAX_AHEAD, MAX_CONTACT_CHARS, MAX_SOURCE_CHARS};
+use model::limits::{MAX_CONTACT_CHARS, MAX_SOURCE_CHARS};
 use model::time::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::super::event_time;
 use super::super::fields::Fields;
 use super::super::limits::{ADDRESS_CHARS, ITEM_QUANTITY, ORDER_ITEMS};
 use super::super::problem::Problem;
@@ -178,7 +179,7 @@ impl Wish {
         let reference = fields.optional_text("customer_reference", MAX_SOURCE_CHARS);
         let address = fields.optional_text("address", ADDRESS_CHARS);
         let metadata = body.metadata(&mut fields).map(ToOwned::to_owned);
-        let occurred_at = optional_event_time(&mut fields, "occurred_at", now);
+        let occurred_at = event_time::occurred_at(&mut fields, now);
         for (name, why) in kind.refused() {
             fields.refuse(name, why);
         }
@@ -230,18 +231,4 @@ fn read_items(fields: &mut Fields<'_>, fewest: usize, value: &Value) -> Vec<Item
         })
     };
     values.iter().enumerate().filter_map(item).collect()
-}
-
-/// When something happened in the world: within what events may say.
-pub(in crate::http) fn optional_event_time(
-    fields: &mut Fields<'_>,
-    name: &'static str,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let at = fields.optional_timestamp(name)?;
-    if (Timestamp::EARLIEST_EVENT..=now + MAX_AHEAD).contains(&at) {
-        return Some(at);
-    }
-    fields.complain(name, "range", "must lie between 2000-01-01 and 24 hours from now");
-    None
 }

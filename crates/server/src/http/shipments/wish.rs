@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::auth::Principal;
+use super::super::event_time;
 use super::super::fields::Fields;
 use super::super::limits::ADDRESS_CHARS;
 use super::super::problem::{FieldProblem, Problem};
@@ -77,15 +78,7 @@ impl Wish {
         }
         fields.text("content_description", ADDRESS_CHARS);
         let client = fields.text("client_id", model::limits::MAX_SOURCE_CHARS);
-        let occurred_at = fields.optional_timestamp("occurred_at");
-        let in_bounds = Timestamp::EARLIEST_EVENT..=now + model::limits::MAX_AHEAD;
-        if occurred_at.is_some_and(|at| !in_bounds.contains(&at)) {
-            fields.complain(
-                "occurred_at",
-                "range",
-                "must lie between 2000-01-01 and 24 hours from now",
-            );
-        }
+        let occurred_at = event_time::occurred_at(&mut fields, now);
         let problems = fields.problems();
         match client {
             Some(client) if problems.is_empty() => Ok(Self {
